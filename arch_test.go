@@ -1,0 +1,90 @@
+package rollcall_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers is the architecture: each package, and all it may import of this
+// module. A new package must add its line; a new edge must be argued for here.
+var layers = map[string][]string{
+	"scim":               {},
+	"scim/schema":        {"scim"},
+	"scim/filter":        {"scim"},
+	"scim/patch":         {"scim", "scim/schema", "scim/filter"},
+	"scim/compat":        {"scim"},
+	"scim/engine":        {"scim", "scim/schema", "scim/filter", "scim/patch", "scim/compat"},
+	"scim/scimhttp":      {"scim", "scim/engine"},
+	"scim/scimtest":      {"scim", "scim/schema", "scim/filter"},
+	"auth":               {"scim"},
+	"backend/memory":     {"scim", "scim/filter"},
+	"backend/sqlite":     {"scim", "internal/sqlfilter"},
+	"internal/sqlfilter": {"scim"},
+	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/memory",
+		"backend/sqlite"},
+	"cmd/rollcall": {"internal/server"},
+}
+
+// pure lists the packages an application imports to mount SCIM: they may import
+// nothing outside the standard library but jsontext and x/text, and those marked
+// true no I/O either.
+var pure = map[string]bool{"scim": true, "scim/schema": true, "scim/filter": true, "scim/patch": true,
+	"scim/compat": true, "scim/engine": true, "scim/scimhttp": false, "scim/scimtest": false}
+
+// TestArchitecture reads the files itself, rather than asking "go list", so that
+// go test knows what the result depends on and never answers from a stale cache.
+func TestArchitecture(t *testing.T) {
+	const mod = "github.com/rollcall-scim/rollcall"
+	seen := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != "." && (d.Name() == "testdata" || strings.ContainsAny(d.Name()[:1], "._")):
+			return filepath.SkipDir
+		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		name := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), ".")
+		seen[name] = true
+		allowed, ok := layers[name]
+		if !ok {
+			t.Errorf("%s: package %q has no line in layers", path, name)
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		noIO, isPure := pure[name]
+		for _, spec := range f.Imports {
+			imp, _ := strconv.Unquote(spec.Path.Value)
+			rel, in := strings.CutPrefix(imp+"/", mod+"/")
+			rel = strings.TrimSuffix(rel, "/")
+			switch {
+			case in && !slices.Contains(allowed, rel):
+				t.Errorf("%s imports %s: not an edge of the architecture", path, imp)
+			case !in && isPure && strings.Contains(strings.Split(imp, "/")[0], ".") &&
+				imp != "github.com/go-json-experiment/json/jsontext" && !strings.HasPrefix(imp, "golang.org/x/text/"):
+				t.Errorf("%s imports %s: importable packages use the standard library, jsontext and x/text only", path, imp)
+			case !in && noIO && slices.Contains([]string{"os", "net", "net/http", "database/sql"}, imp):
+				t.Errorf("%s imports %s: this package does no I/O", path, imp)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range layers {
+		if !seen[name] {
+			t.Errorf("layers lists %q, which does not exist", name)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package scim
+
+import (
+	"context"
+	"time"
+)
+
+// Backend stores the resources of one tenant. Package scimtest is this
+// contract as a test suite, and package memory its plainest implementation.
+//
+// A Backend never sees protocol: names are in schema spelling, values have the
+// Go types of [AttributeType], filters are bound, PATCH has been applied,
+// required and mutability have been checked. Of the integrity of the directory
+// it owns what needs a transaction: identifiers, versions, uniqueness,
+// membership and references.
+//
+// Methods are safe for concurrent use, keep or return no reference to a
+// caller's Resource, leave everything as it was when they return an error, and
+// return ctx's error once ctx is done. A method may return any [*Error], which
+// the client is sent as it is; any other error becomes a 500 with a fixed
+// text. A write that returns nil is durable.
+type Backend interface {
+	// Create stores r, choosing its ID and Meta, and returns what it stored,
+	// as Get would. Created equals LastModified. It returns an ErrUniqueness
+	// ([NotUnique]) if a value of an attribute with uniqueness "server" or
+	// "global" is taken, compared by [Fold] within the resource type, and
+	// [InvalidReference] if a member does not exist.
+	Create(ctx context.Context, r *Resource) (*Resource, error)
+
+	// Get returns a resource, or ErrNotFound, also if the id is that of
+	// another type. The Selection is a hint: what it leaves out need not be
+	// loaded.
+	Get(ctx context.Context, ref Ref, sel Selection) (*Resource, error)
+
+	// List returns one page of the resources that match q, and their total,
+	// both of one moment. It honours the whole filter or returns an error of
+	// type invalidFilter, never a superset.
+	List(ctx context.Context, q Query) (*Page, error)
+
+	// Update stores c.After if the stored version is still c.Before's, and
+	// returns ErrVersionMismatch if it is not, or ErrNotFound. LastModified
+	// moves forward by at least a millisecond and the version changes. It
+	// returns what it stored, as Get would.
+	Update(ctx context.Context, c Change) (*Resource, error)
+
+	// Delete removes a resource, its memberships, and the references that
+	// other resources hold to it (their versions change, RFC 7643 §2.3.7).
+	// An empty version matches any; another one is compared, and
+	// ErrVersionMismatch returned. An id is never used again.
+	Delete(ctx context.Context, ref Ref, version string) error
+}
+
+// Query is a bound, validated list request (RFC 7644 §3.4.2) for one type.
+//
+// Without SortBy the order is that of creation. With it: values in the order
+// of [Key.Compare] on [SortText]; for a multi-valued attribute the primary
+// value, else the first; resources without a value last ascending and first
+// descending; ties in order of creation, descending too where Descending.
+type Query struct {
+	Type       *ResourceType
+	Filter     Filter    // bound; nil matches all
+	SortBy     *AttrPath // bound, to an attribute that is not complex; nil: order of creation
+	Descending bool
+	StartIndex int     // 1-based; ignored when After is set
+	After      *Keyset // the page after this position (RFC 9865); nil: by StartIndex
+	Count      int     // resources, at most; 0 asks for the total alone
+	NoTotal    bool    // Total is not needed
+	Selection  Selection
+}
+
+// Keyset is the position of one resource in a list. Which of Text, Int and
+// Float holds the sort value depends on the type of SortBy, by [KeyOf]; Seq
+// (the creation order) breaks ties, and a backend without one uses ID.
+type Keyset struct {
+	Absent bool // the resource has no value to sort by
+	Text   string
+	Int    int64
+	Float  float64
+	Seq    int64
+	ID     string
+}
+
+// Selection is the attributes and excludedAttributes of RFC 7644 §3.9, bound.
+// The zero value selects the default set. At most one of the two is set.
+type Selection struct{ Attributes, Excluded []AttrPath }
+
+// Wants reports whether an attribute of returned "default" and no extension is
+// among what the selection asks for, at least in part.
+func (s Selection) Wants(name string) bool {
+	for _, p := range s.Excluded {
+		if p.URN == "" && p.Name == name && p.Sub == "" {
+			return false
+		}
+	}
+	if len(s.Attributes) == 0 {
+		return true
+	}
+	for _, p := range s.Attributes {
+		if p.URN == "" && p.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Page is one page of a list.
+type Page struct {
+	Resources []*Resource
+	Total     int     // of all pages
+	Last      *Keyset // position of the last resource; nil if none follow it
+}
+
+// Change is an update: the resource as read, as it shall be, and the
+// difference between them.
+type Change struct {
+	Before, After *Resource // both with Attrs; After also encoded
+	Deltas        []Delta   // never empty
+
+	IfVersion string   // the version the client asked for (If-Match), or ""
+	Method    string   // "PUT" or "PATCH"
+	Touched   []string // canonical paths of the attributes the client named
+}
+
+// Delta is what changed in one attribute. A backend that stores whole
+// resources ignores it, a façade turns it into calls, the change log keeps it.
+//
+// For a Membership attribute the values are MemberRefs, Added and Removed are
+// disjoint, and either may name members that are already, or not, there. For
+// any other attribute Removed holds the values before and Added those after;
+// for one that is not multi-valued, at most one each.
+type Delta struct {
+	Path           AttrPath
+	Added, Removed []any
+	Reset          bool // membership only: all earlier members go; Removed is empty
+}
+
+// MemberUpdater is an optional interface of backends that keep membership
+// apart from the group, so that a group of a million members can gain one
+// without being read.
+type MemberUpdater interface {
+	// UpdateMembers is Update for a Change whose resources were read without
+	// the Membership attribute and whose Deltas alone say how it changes. Both
+	// parts are stored or neither. If nothing changes, because every member to
+	// add is there and none to remove is, version and LastModified stay.
+	//
+	// With IfVersion it compares and swaps, as Update does. Without, a Change
+	// of members alone never fails for a version; one that changes the
+	// document too is still compared with c.Before's version.
+	//
+	// The result is as Get would return it without members.
+	UpdateMembers(ctx context.Context, c Change) (*Resource, error)
+}
+
+// Batcher is an optional interface of backends that can commit several writes
+// together (RFC 7644 §3.7).
+type Batcher interface {
+	// Batch calls f with a Backend whose writes are each all or nothing, and
+	// visible to its own reads at once, but durable only when Batch returns
+	// nil. If Batch returns an error, none of them happened. f must be short:
+	// other writers may be waiting.
+	Batch(ctx context.Context, f func(Backend) error) error
+}
+
+// Importer is an optional interface of backends that can take over resources
+// with their identity, out of reach of any client.
+type Importer interface {
+	// Import stores r with the ID and Meta it has. It returns ErrUniqueness
+	// if the ID or a unique value is taken.
+	Import(ctx context.Context, r *Resource) error
+}
+
+// Pinger is an optional interface of backends whose health can be asked.
+type Pinger interface {
+	// Ping returns nil if the backend can answer.
+	Ping(ctx context.Context) error
+}
+
+// ChangeFeed is an optional interface of backends that keep a change log: one
+// Record per committed change of a resource, written in its transaction.
+type ChangeFeed interface {
+	// Changes returns at most q.Limit records after q.After, oldest first.
+	Changes(ctx context.Context, q ChangeQuery) ([]Record, error)
+}
+
+// ChangeQuery selects records of the change log. The zero value selects the
+// first 100 of all.
+type ChangeQuery struct {
+	After  int64  // records with a greater Seq
+	Type   string // with ID: changes of this resource
+	ID     string
+	Person string // changes of the resource with this id and of groups that gained or lost it
+	Limit  int    // 0: 100
+}
+
+// Record is one entry of the change log. Values of attributes that are never
+// returned are not in it, only that they changed.
+type Record struct {
+	Seq       int64
+	Time      time.Time // UTC, ms
+	Actor     string    // Origin.Actor
+	RequestID string    // Origin.RequestID
+	Op        string    // "create", "update" or "delete"
+	Type, ID  string
+	Version   string // after the change; "" after a delete
+	Changes   []RecordDelta
+}
+
+// RecordDelta is a Delta as the change log keeps it: what really changed.
+type RecordDelta struct {
+	Path           string
+	Added, Removed []any // string, bool, int64, float64, Object …; ids for members
+}
+
+// Origin says on whose behalf a request is made. It travels in the context to
+// the change log.
+type Origin struct {
+	Actor     string // who called: a token's name, never the token
+	RequestID string
+}
+
+type originKey struct{}
+
+// WithOrigin returns a context that carries o.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// OriginOf returns the context's Origin, or the zero Origin.
+func OriginOf(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
+}
