@@ -28,6 +28,7 @@ var layers = map[string][]string{
 	"internal/sqlfilter": {"scim"},
 	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/memory",
 		"backend/sqlite"},
+	"bench":        {},
 	"cmd/rollcall": {"internal/server"},
 }
 
