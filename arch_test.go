@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"backend/memory":     {"scim", "scim/filter"},
 	"backend/sqlite":     {"scim", "internal/sqlfilter"},
 	"internal/sqlfilter": {"scim"},
+	"internal/replay":    {},
 	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/memory",
 		"backend/sqlite"},
 	"bench":        {},
