@@ -40,13 +40,17 @@ type Backend interface {
 	// Update stores c.After if the stored version is still c.Before's, and
 	// returns ErrVersionMismatch if it is not, or ErrNotFound. LastModified
 	// moves forward by at least a millisecond and the version changes. It
-	// returns what it stored, as Get would.
+	// returns what it stored, as Get would. Otherwise it fails as Create does;
+	// a unique value that the resource held before is no reason to, even if
+	// another one came to hold it too.
 	Update(ctx context.Context, c Change) (*Resource, error)
 
 	// Delete removes a resource, its memberships, and the references that
 	// other resources hold to it (their versions change, RFC 7643 §2.3.7).
-	// An empty version matches any; another one is compared, and
-	// ErrVersionMismatch returned. An id is never used again.
+	// The whole value of a Links attribute goes with its target, and so does
+	// an extension, URN included, that is left empty. An empty version matches
+	// any; another one is compared, and ErrVersionMismatch returned. An id is
+	// never used again.
 	Delete(ctx context.Context, ref Ref, version string) error
 }
 
@@ -165,7 +169,8 @@ type Batcher interface {
 // with their identity, out of reach of any client.
 type Importer interface {
 	// Import stores r with the ID and Meta it has. It returns ErrUniqueness
-	// if the ID or a unique value is taken.
+	// if the ID (by a resource of any type) or a unique value is taken, and
+	// InvalidReference as Create does. To the change log it is a create.
 	Import(ctx context.Context, r *Resource) error
 }
 
@@ -192,8 +197,11 @@ type ChangeQuery struct {
 	Limit  int    // 0: 100
 }
 
-// Record is one entry of the change log. Values of attributes that are never
-// returned are not in it, only that they changed.
+// Record is one entry of the change log. Of attributes that are not
+// [Attribute.Filterable] it holds no values, only that they changed. A create is
+// the difference from nothing, a delete the difference to nothing; the
+// resources that a delete takes a member or a reference from have an "update"
+// each.
 type Record struct {
 	Seq       int64
 	Time      time.Time // UTC, ms
@@ -205,9 +213,10 @@ type Record struct {
 	Changes   []RecordDelta
 }
 
-// RecordDelta is a Delta as the change log keeps it: what really changed.
+// RecordDelta is a Delta as the change log keeps it: what really changed. A
+// value may have become its JSON form (a dateTime a string).
 type RecordDelta struct {
-	Path           string
+	Path           string // canonical; externalId included
 	Added, Removed []any // string, bool, int64, float64, Object …; ids for members
 }
 

@@ -34,9 +34,9 @@ type Resource struct {
 	Digest string
 
 	// Links are the references to other resources in the document, in order.
-	// The engine gives them to a backend with Pos, Path and Ref.ID; a backend
-	// that returns Text returns those whose target exists, with Ref.Type and
-	// Display of the target.
+	// The engine gives them to a backend with Pos, Path, Ref.ID and Visible; a
+	// backend returns those whose target exists, with Ref.Type and Display of
+	// the target. Pos means nothing without Text.
 	Links []Link
 
 	// Members are the members of a group as a backend reads them; nil if they
@@ -47,8 +47,28 @@ type Resource struct {
 
 	// Groups are the groups that the resource is in: ID and Display of the
 	// group, and "direct" or "indirect" as Type (RFC 7643 §4.1.2). A backend
-	// fills it for types with a Derived attribute that the Selection wants.
+	// fills it for types with a Derived attribute that the Selection wants: the
+	// direct groups first, each part in the order in which the groups were
+	// created, up to [MaxGroupDepth] and cut after [MaxGroups].
 	Groups []MemberRef
+}
+
+// The bounds of [Resource.Groups], the same for every backend. A group counts
+// at its shortest distance; what lies beyond the bounds is left out, in answers
+// and in filters alike.
+const (
+	MaxGroupDepth = 32    // groups nested in each other; a direct group is 1 deep
+	MaxGroups     = 1_000 // groups of one resource, direct and indirect
+)
+
+// DisplayName returns the name by which references show a document: its
+// displayName, else its userName, else "" (RFC 7643 §4.1.2, §4.2, §4.3).
+func DisplayName(attrs Object) string {
+	if s, _ := attrs.Get("displayName").(string); s != "" {
+		return s
+	}
+	s, _ := attrs.Get("userName").(string)
+	return s
 }
 
 // Meta is a resource's metadata (RFC 7643 §3.1). Location is left to the
