@@ -1,7 +1,125 @@
-// Package sqlfilter compiles bound filters to SQL, and resources to the rows
-// that such SQL looks at.
+// Package sqlfilter compiles bound filters and sorts to SQL, and resources to
+// the rows that such SQL looks at (RFC 7644 §3.4.2.2, §3.4.2.3). It knows no
+// driver: a backend runs the text.
+//
+// The tables, in both databases:
+//
+//	resources(pk, tenant, type, id, external, seq, version, created, modified,
+//	          schemas, display_fold, …)
+//	attrs(tenant, type, path, text, num, res, elem, long)
+//	members(tenant, grp, member, …)
+//
+// pk identifies a row of resources; attrs.res, members.grp and members.member
+// refer to it. Texts compare as bytes. external is NULL if there is none and
+// else holds the [scim.KeyOf] text; created and modified are microseconds since
+// 1970 ([scim.Instant]); version is any type that prints as Meta.Version;
+// schemas lists URNs with one space between; display_fold is the folded display
+// name ([scim.Fold]), "" if none. attrs holds what [Rows] returns. The
+// statements look up attrs by (tenant, type, path, text), by (tenant, type,
+// path, num) and by (res, path), members by grp and by member, and resources by
+// (tenant, id), (tenant, type, external) and (tenant, type, seq).
 package sqlfilter
 
 import "github.com/rollcall-scim/rollcall/scim"
 
-var _ scim.Filter
+// Path and Type stand among the arguments of a [Clause] for the numbers under
+// which a backend keeps a canonical attribute path and the name of a resource
+// type. A path or type that no row has yet is any number that no row has, such
+// as -1.
+type (
+	Path string
+	Type string
+)
+
+// Dialect is what differs between the databases.
+type Dialect interface {
+	// Placeholder returns the text of the nth placeholder of a statement,
+	// counted from 1.
+	Placeholder(n int) string
+
+	// Contains returns a condition that holds if the text expression contains
+	// term, byte for byte. bind takes an argument and returns its placeholder.
+	Contains(text, term string, bind func(any) string) string
+
+	// HasSuffix is Contains for the end of the text.
+	HasSuffix(text, term string, bind func(any) string) string
+
+	// Grams returns a sub-select with one column, res: every resource that may
+	// have a value at path whose folded text contains term. More than those
+	// do no harm, since the values are looked at again. It reports false if
+	// there is no substring index for path, or term is too short for it.
+	Grams(path Path, term string, bind func(any) string) (string, bool)
+}
+
+// Options say for whom to compile.
+type Options struct {
+	Dialect Dialect
+	Tenant  int64
+	Nested  bool // some group of the tenant is a member of another
+}
+
+// Clause is SQL text and the arguments of its placeholders, in their order:
+// string, int64, float64, []byte, [Path] or [Type].
+type Clause struct {
+	SQL  string
+	Args []any
+}
+
+// Plan is a list request as SQL.
+type Plan struct {
+	// Total is a whole SELECT of the number of matching resources.
+	Total Clause
+
+	// Parts are one or two: the list is the rows of the first, then those of
+	// the second. With Query.After, they begin after that position.
+	Parts []Part
+}
+
+// Part is one stretch of a list, in its order.
+type Part struct {
+	// Clause is all from FROM to ORDER BY. The backend puts its SELECT list
+	// before it, naming columns of resources as r.column, and LIMIT and OFFSET
+	// after it.
+	Clause
+
+	// Count is a whole SELECT of the number of the part's rows, for the OFFSET
+	// into the part after it; empty in the last part.
+	Count Clause
+
+	// Key is the SQL expression of the value that the list is sorted by, to
+	// select for [scim.Keyset]: a number if Numeric, else a text. It is empty
+	// without SortBy, and where Absent says that the resources have no value.
+	Key             string
+	Numeric, Absent bool
+}
+
+// List compiles q: its filter whole, its order and its keyset, but not
+// StartIndex and Count, which are the LIMIT and OFFSET the backend adds.
+func List(q scim.Query, o Options) Plan { return Plan{} }
+
+// Row is one row of attrs.
+type Row struct {
+	Path Path
+	Elem int    // which value of a multi-valued attribute, the primary one first
+	Text string // the folded text, cut by scim.SortText
+	Long string // the folded text whole, where Text is cut; else "", stored as NULL
+	Num  any    // int64, float64 or nil
+}
+
+// Rows returns the rows of r, which must have Attrs: one per filterable value
+// but for members, groups and what resources has columns for.
+func Rows(r *scim.Resource) []Row { return nil }
+
+// Unique is a value that one resource of a type may have.
+type Unique struct {
+	Path Path
+	Text string // folded, whole
+}
+
+// Uniques returns the values of r's attributes with uniqueness "server" or
+// "global" (RFC 7643 §7), but for id. r must have Attrs.
+func Uniques(r *scim.Resource) []Unique { return nil }
+
+// SQLite is the Dialect of SQLite, without a substring index: embed it and
+// override Grams to have one.
+type SQLite struct{}
