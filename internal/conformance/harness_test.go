@@ -1,0 +1,170 @@
+package conformance_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/backend/memory"
+	"github.com/rollcall-scim/rollcall/internal/conformance"
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/compat"
+	"github.com/rollcall-scim/rollcall/scim/engine"
+	"github.com/rollcall-scim/rollcall/scim/schema"
+	"github.com/rollcall-scim/rollcall/scim/scimhttp"
+)
+
+// backends are the stores that every fixture runs against, each on a fresh
+// tenant.
+var backends = []struct {
+	name string
+	open func(*testing.T) scim.Backend
+}{
+	{"memory", func(*testing.T) scim.Backend { return new(memory.Store) }},
+}
+
+// clock is the server's time, which a fixture can move.
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+}
+
+// serve starts a server as a fixture wants it.
+func serve(t *testing.T, f *conformance.Fixture, conv *conformance.Conversation, profile string, b scim.Backend) conformance.Target {
+	t.Helper()
+	p, ok := compat.Lookup(profile)
+	if !ok {
+		t.Fatalf("unknown profile %q", profile)
+	}
+	clk := new(clock)
+	cfg := engine.Config{Profile: p, Now: clk.now, Types: types(t, f.Types)}
+	if err := configure(&cfg, f.Config); err != nil {
+		t.Fatal(err)
+	}
+	if f.Me != "" {
+		cfg.Me = func(context.Context) (string, error) {
+			if id := conv.Me(); id != "" {
+				return id, nil
+			}
+			return "", scim.ErrNotFound
+		}
+	}
+	e, err := engine.New(b, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(nil)
+	base := "http://" + srv.Listener.Addr().String() + "/scim/v2"
+	srv.Config.Handler = http.StripPrefix("/scim/v2", scimhttp.NewHandler(e, scimhttp.Options{BaseURL: base}))
+	srv.Start()
+	t.Cleanup(srv.Close)
+	client := srv.Client()
+	client.Transport.(*http.Transport).DisableCompression = true
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return conformance.Target{Base: base, Client: client, Advance: clk.advance}
+}
+
+// types returns the core types and those of the named files of testdata/schemas.
+func types(t *testing.T, names []string) []*scim.ResourceType {
+	t.Helper()
+	all := schema.Core()
+	for _, name := range names {
+		dir := t.TempDir()
+		text, err := os.ReadFile(filepath.Join(root, "testdata", "schemas", name+".json"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name+".json"), text, 0o600)
+		}
+		if err == nil {
+			all, err = schema.Read(all, os.DirFS(dir))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// configure turns a fixture's knobs into the engine's configuration.
+func configure(c *engine.Config, knobs map[string]string) error {
+	numbers := map[string]*int{
+		"toomany": &c.MultiTypeMax, "defaultpage": &c.Limits.DefaultPage, "maxpage": &c.Limits.MaxPage,
+		"bulkops": &c.Limits.BulkOperations, "patchops": &c.Limits.PatchOperations,
+		"filterlength": &c.Limits.FilterLength, "filternodes": &c.Limits.FilterNodes,
+		"filterdepth": &c.Limits.FilterDepth, "jsondepth": &c.Limits.JSONDepth,
+	}
+	sizes := map[string]*int64{"body": &c.Limits.Body, "largebody": &c.Limits.LargeBody}
+	switches := map[string]*bool{"nobulk": &c.NoBulk, "nopatch": &c.NoPatch, "nosort": &c.NoSort, "noetag": &c.NoETag,
+		"cursoronly": &c.CursorOnly, "nototals": &c.NoTotals}
+	for name, value := range knobs {
+		var err error
+		switch {
+		case switches[name] != nil:
+			*switches[name] = true
+		case numbers[name] != nil:
+			*numbers[name], err = strconv.Atoi(value)
+		case sizes[name] != nil:
+			*sizes[name], err = strconv.ParseInt(value, 10, 64)
+		case name == "cursortimeout":
+			c.CursorTimeout, err = time.ParseDuration(value)
+		case name == "keeppasswords":
+			c.Password = func(clear string) (string, error) { return fmt.Sprintf("hash of %d", len(clear)), nil }
+		default:
+			err = fmt.Errorf("unknown knob")
+		}
+		if err != nil {
+			return fmt.Errorf("config %s=%s: %w", name, value, err)
+		}
+	}
+	return nil
+}
+
+// root is the repository.
+const root = "../.."
+
+// fixtures returns every fixture of the RFCs, by its path under testdata.
+func fixtures(t *testing.T) map[string]*conformance.Fixture {
+	t.Helper()
+	all := map[string]*conformance.Fixture{}
+	for _, dir := range []string{"rfc7643", "rfc7644", "rfc9865"} {
+		err := filepath.WalkDir(filepath.Join(root, "testdata", dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".txtar" {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			name := dir + "/" + strings.TrimSuffix(filepath.Base(path), ".txtar")
+			if all[name], err = conformance.Parse(data); err != nil {
+				t.Errorf("testdata/%s.txtar: %v", name, err)
+				delete(all, name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
