@@ -217,7 +217,7 @@ type Record struct {
 // value may have become its JSON form (a dateTime a string).
 type RecordDelta struct {
 	Path           string // canonical; externalId included
-	Added, Removed []any // string, bool, int64, float64, Object …; ids for members
+	Added, Removed []any  // string, bool, int64, float64, Object …; ids for members
 }
 
 // Origin says on whose behalf a request is made. It travels in the context to

@@ -54,8 +54,8 @@ type Resource struct {
 }
 
 // The bounds of [Resource.Groups], the same for every backend. A group counts
-// at its shortest distance; what lies beyond the bounds is left out, in answers
-// and in filters alike.
+// at its shortest distance. One that is nested too deep is left out, in answers
+// and in filters alike; the number bounds answers, and a filter may see more.
 const (
 	MaxGroupDepth = 32    // groups nested in each other; a direct group is 1 deep
 	MaxGroups     = 1_000 // groups of one resource, direct and indirect
