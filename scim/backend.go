@@ -28,8 +28,9 @@ type Backend interface {
 	Create(ctx context.Context, r *Resource) (*Resource, error)
 
 	// Get returns a resource, or ErrNotFound, also if the id is that of
-	// another type. The Selection is a hint: what it leaves out need not be
-	// loaded.
+	// another type. The Selection is a hint: the Members and Groups that it
+	// leaves out need not be loaded. The document always is, and whole: what
+	// an update reads through Get, it stores again.
 	Get(ctx context.Context, ref Ref, sel Selection) (*Resource, error)
 
 	// List returns one page of the resources that match q, and their total,
