@@ -59,7 +59,7 @@ var FilterUsers = []FilterUser{
 		"addresses":[{"locality":"Oslo","country":"NO","type":"work"},{"locality":"Bergen","country":"NO","type":"home","primary":true}],
 		"entitlements":[{"value":"vpn"}],"roles":[{"value":"admin","primary":true},{"value":"auditor"}]}`},
 	{"long", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"long","title":"M","userType":"Employee","active":true,
-		"displayName":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxY"}`},
+		"displayName":"` + strings.Repeat("x", 284) + `Y"}`},
 }
 
 // FilterGroups are the groups of [FilterCases], in order of creation. Staff
