@@ -1,8 +1,17 @@
-// Package scimhttp serves an engine over HTTP.
+// Package scimhttp serves an engine over HTTP: it turns a request into an
+// engine.Request and a Response into headers and a body. What a request means
+// is the engine's business.
 package scimhttp
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -11,23 +20,150 @@ import (
 
 // Options configures a Handler; the zero value works.
 type Options struct {
-	BaseURL string         // "": taken from each request's validated host
+	// BaseURL is the URI under which clients reach the endpoints, such as
+	// "https://id.example.com/scim/v2", for meta.location and Location. Empty:
+	// taken from each request's Host and path, which is safe only where
+	// something in front decides which hosts arrive here.
+	BaseURL string
+
+	// TrustedProxies are the addresses whose X-Forwarded-Proto, -Host and
+	// -Prefix and Forwarded headers count; nil: none. With a BaseURL only the
+	// prefix does: it is put before the path of the BaseURL.
+	TrustedProxies []netip.Prefix
+
+	// BodyTimeout is how long the body of a request may take to arrive;
+	// 0: 30 seconds. WriteTimeout is how long the client may take to accept
+	// one part of the answer; 0: 60 seconds.
+	BodyTimeout, WriteTimeout time.Duration
+
 	Observe func(Exchange) // called after each response; nil: not observed
+	Logger  *slog.Logger   // for panics; nil: slog.Default()
 }
 
 // Exchange is one request and its response, as observers see it.
 type Exchange struct {
-	Request  engine.Request
-	Response engine.Response
-	HTTP     *http.Request
-	Started  time.Time
-	Duration time.Duration
+	Request   engine.Request  // without what could not be read
+	Response  engine.Response // Body is used up
+	HTTP      *http.Request
+	RequestID string
+	Started   time.Time
+	Duration  time.Duration
+	BytesOut  int64 // of the answer's body, as sent
 }
 
-// NewHandler returns the endpoints of RFC 7644 §3.2, rooted at "/".
+// Handler serves an engine. It is made by NewHandler.
+type Handler struct {
+	engine *engine.Engine
+	o      Options
+}
+
+// NewHandler returns the endpoints of RFC 7644 §3.2, rooted at "/". The
+// version segment of RFC 7644 §3.13 is understood where it comes first, so that
+// the handler can be mounted under "/scim" as well as under "/scim/v2", with
+// http.StripPrefix. It answers by itself whatever it is given, never with a
+// redirect, and every failure as a SCIM error. The handler carries each
+// request's id to the backend by scim.WithOrigin: that of the context, or the
+// header X-Request-Id, or a new one.
 func NewHandler(e *engine.Engine, o Options) http.Handler {
-	return http.NotFoundHandler()
+	if o.BodyTimeout == 0 {
+		o.BodyTimeout = 30 * time.Second
+	}
+	if o.WriteTimeout == 0 {
+		o.WriteTimeout = 60 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
+	return &Handler{e, o}
 }
 
-// Error writes err as a SCIM error message (RFC 7644 §3.12).
-func Error(w http.ResponseWriter, err *scim.Error) {}
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := time.Now()
+	ctx, id := identify(r)
+	w.Header().Set("X-Request-Id", id)
+	x := Exchange{HTTP: r, RequestID: id, Started: started}
+	a := newAnswer(w, r, h.o.WriteTimeout)
+	defer a.release()
+	aborted := false
+	func() {
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+					aborted = true
+					return
+				}
+				h.o.Logger.LogAttrs(ctx, slog.LevelError, "panic", slog.String("id", id), slog.Any("panic", p),
+					slog.String("stack", string(debug.Stack())))
+				x.Response = failed(fmt.Errorf("panic: %v", p))
+				aborted = a.fail(x.Response)
+			}
+		}()
+		x.Request, x.Response = h.do(ctx, r, a)
+		aborted = a.send(x.Response)
+	}()
+	x.BytesOut = a.sent
+	x.Duration = time.Since(started)
+	if h.o.Observe != nil {
+		h.o.Observe(x)
+	}
+	if aborted {
+		// The status line is out and the body can't be completed: only a cut
+		// connection tells the client so.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// do reads the request and runs it.
+func (h *Handler) do(ctx context.Context, r *http.Request, a *answer) (engine.Request, engine.Response) {
+	req := engine.Request{
+		Method:            r.Method,
+		IfMatch:           list(r, "If-Match"),
+		IfNoneMatch:       list(r, "If-None-Match"),
+		IfModifiedSince:   r.Header.Get("If-Modified-Since"),
+		IfUnmodifiedSince: r.Header.Get("If-Unmodified-Since"),
+		Prefer:            list(r, "Prefer"),
+	}
+	path, version, err := route(r.URL.EscapedPath())
+	req.Path = path
+	if err != nil {
+		return req, failed(err)
+	}
+	if req.Base, err = h.base(r, version); err != nil {
+		return req, failed(err)
+	}
+	switches := h.engine.Profile().Switches
+	mediaType, ok := negotiate(r.Header.Values("Accept"))
+	switch {
+	case switches.JSONMediaType:
+		a.mediaType = plainType
+	case switches.MediaByAccept:
+		a.mediaType = mediaType
+	}
+	if !ok && !switches.LaxAccept {
+		return req, failed(&scim.Error{Status: http.StatusNotAcceptable,
+			Detail: "answers are " + scimType + " or " + plainType + ", and the Accept header allows neither (RFC 7644 §3.8)"})
+	}
+	if req.Query, err = query(r.URL.RawQuery); err != nil {
+		return req, failed(err)
+	}
+	if req.Body, err = h.body(r, a, h.engine.BodyLimit(r.Method, path)); err != nil {
+		return req, failed(err)
+	}
+	return req, h.engine.Do(ctx, req)
+}
+
+// failed is the Response for a request that does not reach the engine.
+func failed(err error) engine.Response {
+	var e *scim.Error
+	if !errors.As(err, &e) {
+		e = scim.AsError(err)
+	}
+	return engine.Response{Status: e.Status, RetryAfter: e.RetryAfter, Err: err}
+}
+
+// list joins the values of a header that is a list (RFC 9110 §5.3).
+func list(r *http.Request, name string) string {
+	return strings.Join(r.Header.Values(name), ", ")
+}
