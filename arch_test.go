@@ -29,8 +29,10 @@ var layers = map[string][]string{
 	"internal/replay":    {},
 	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/memory",
 		"backend/sqlite"},
-	"bench":        {},
-	"cmd/rollcall": {"internal/server"},
+	"bench":                       {},
+	"internal/conformance":        {"scim"},
+	"internal/conformance/report": {"internal/conformance"},
+	"cmd/rollcall":                {"internal/server"},
 }
 
 // pure lists the packages an application imports to mount SCIM: they may import
