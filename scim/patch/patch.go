@@ -1,48 +1,88 @@
-// Package patch decodes and applies PATCH operations (RFC 7644 §3.5.2).
+// Package patch decodes and applies PATCH requests (RFC 7644 §3.5.2).
+//
+// [Decode] reads a message against a resource type: each path is parsed and
+// bound once, each value has its Go type, and what the protocol forbids without
+// knowing the resource is refused. [Apply] then computes what the operations
+// make of one resource; it is pure. [Split] takes the operations on members
+// apart, so that a large group need not be read, and [Diff] says what changed.
+//
+// Uniqueness, references and required attributes nobody touched are not judged
+// here: see package schema and the Backend.
 package patch
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/filter"
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
-// Options bound and bend PATCH; the zero value is the RFC to the letter with the default limits.
+// DefaultOperations is how many operations a message may have.
+const DefaultOperations = 1000
+
+// Options bound and bend PATCH. The zero value is the RFC to the letter, with
+// the default limits.
 type Options struct {
-	MaxOperations    int  // 0: 1,000
-	CreateOnNoMatch  bool // PATCH-06: add and replace whose filter matches nothing create the value
-	RemoveByValue    bool // GRP-01: remove with a value removes the listed values; else 400
-	EmptyOperations  bool // PATCH-02
-	DottedKeys       bool // PATCH-04, PATCH-05
-	IgnoreReadOnly   bool // PATCH-12: readOnly keys in a path-less value
-	SkipUnknownPaths bool // PATCH-16
+	MaxOperations    int  // 0: DefaultOperations
+	CreateOnNoMatch  bool // PATCH-06, PATCH-08: add and replace whose filter matches nothing create the value; else noTarget
+	RemoveByValue    bool // GRP-01, GRP-13: remove with a value removes the values listed; else 400
+	EmptyOperations  bool // PATCH-02: no operations change nothing; else 400
+	DottedKeys       bool // PATCH-04, PATCH-05, PATCH-05b: keys of a path-less value may be paths; "." after a URN
+	IgnoreReadOnly   bool // PATCH-12: readOnly keys of a path-less value, and schemas, are ignored
+	SkipUnknownPaths bool // PATCH-16: an operation on an unknown attribute is skipped
 	Values           schema.Options
 	Filters          filter.Options
-	Report           func(rule string)
+	Report           func(rule string) // called with each rule id that bent the request; nil: not told
 }
 
+func (o *Options) report(rule string) {
+	if o.Report != nil {
+		o.Report(rule)
+	}
+}
+
+// The operations of RFC 7644 §3.5.2.
+const (
+	Add     = "add"
+	Remove  = "remove"
+	Replace = "replace"
+)
+
 // Op is one operation, its path bound and its value decoded.
+//
+// A nil Value with Replace unassigns, with Add does nothing, and with Remove
+// stands for all values the path selects. On a path with a Filter and no
+// sub-attribute, Value is one element; on an unfiltered multi-valued attribute
+// it is a list: []any, or []scim.MemberRef for a Membership attribute.
 type Op struct {
-	Op    string // "add", "remove" or "replace"
+	Op    string // Add, Remove or Replace
 	Path  scim.Path
 	Value any
 	Index int // position in the request, for error messages
 }
 
-// Decode reads a PatchOp message from parsed JSON. An operation without a path becomes one Op per attribute.
-func Decode(t *scim.ResourceType, raw scim.Object, o Options) ([]Op, error) { return nil, nil }
-
-// Apply returns r as ops leave it; it does not modify r.
-func Apply(r *scim.Resource, ops []Op, o Options) (*scim.Resource, error) { return r, nil }
-
-// Split separates the operations on the Membership attribute, as one Delta in normal form, from the others, and
-// reports false if they can't be carried out without reading the members.
-func Split(t *scim.ResourceType, ops []Op, o Options) (rest []Op, members *scim.Delta, ok bool) {
-	return ops, nil, false
+// fault returns err with the operation and its path in front of the detail.
+func fault(index int, path string, err error) error {
+	var e *scim.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	where := fmt.Sprintf("Operations[%d]", index)
+	if path != "" {
+		where += fmt.Sprintf(" %q", cut(path))
+	}
+	named := *e
+	named.Detail = where + ": " + e.Detail
+	return &named
 }
 
-// Diff lists what differs between two resources, attribute by attribute.
-func Diff(before, after *scim.Resource) []scim.Delta { return nil }
-
-// Touched returns the canonical paths the operations name.
-func Touched(ops []Op) []string { return nil }
+// cut shortens a text of the client for a message to it.
+func cut(s string) string {
+	const most = 200
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}

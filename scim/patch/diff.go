@@ -1,0 +1,107 @@
+package patch
+
+import (
+	"slices"
+
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/schema"
+)
+
+// Diff lists what differs between two resources of one type, attribute by
+// attribute: externalId, the core attributes and those of each extension, in
+// schema order. Members are compared as a set, and those that came and went
+// are the Delta. It is empty if the resources are the same state (RFC 7643
+// §2.5), so that a write may be left out (RFC 7644 §3.5.2.1).
+func Diff(before, after *scim.Resource) []scim.Delta {
+	var deltas []scim.Delta
+	if before.ExternalID != after.ExternalID {
+		p, _ := after.Type.Resolve(scim.AttrPath{Name: "externalId"})
+		deltas = append(deltas, delta(p, text(before.ExternalID), text(after.ExternalID)))
+	}
+	compare := func(urn string, list []*scim.Attribute, x, y scim.Object) {
+		for _, a := range list {
+			v, w := x.Get(a.Name), y.Get(a.Name)
+			if v == nil && w == nil || scim.Equal(v, w) {
+				continue
+			}
+			d := delta(scim.AttrPath{URN: urn, Name: a.Name, Attr: a}, v, w)
+			if !a.Membership || len(d.Added) > 0 || len(d.Removed) > 0 {
+				deltas = append(deltas, d)
+			}
+		}
+	}
+	x, y := attrs(before), attrs(after)
+	compare("", after.Type.Schema.Attributes, x, y)
+	for _, ext := range after.Type.Extensions {
+		v, _ := x.Get(ext.Schema.ID).(scim.Object)
+		w, _ := y.Get(ext.Schema.ID).(scim.Object)
+		compare(ext.Schema.ID, ext.Schema.Attributes, v, w)
+	}
+	return deltas
+}
+
+// attrs returns the document as a tree.
+func attrs(r *scim.Resource) scim.Object {
+	if r.Attrs != nil || r.Text == nil {
+		return r.Attrs
+	}
+	loaded := *r
+	if schema.Load(&loaded) != nil {
+		return nil
+	}
+	return loaded.Attrs
+}
+
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func delta(p scim.AttrPath, before, after any) scim.Delta {
+	if p.Attr.Membership {
+		x, _ := before.([]scim.MemberRef)
+		y, _ := after.([]scim.MemberRef)
+		return scim.Delta{Path: p, Added: absent(x, y), Removed: absent(y, x)}
+	}
+	return scim.Delta{Path: p, Added: list(after), Removed: list(before)}
+}
+
+// absent returns the members of list that are not in from.
+func absent(from, list []scim.MemberRef) []any {
+	var out []any
+	in := newMemberSet(from)
+	for _, ref := range list {
+		if _, ok := in.at[ref.ID]; !ok {
+			out = append(out, ref)
+		}
+	}
+	return out
+}
+
+// list returns a value as the values of a Delta.
+func list(v any) []any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		return v
+	}
+	return []any{v}
+}
+
+// Touched returns the canonical paths of the attributes the operations name,
+// their sub-attributes and filters aside, each once (RFC 7644 §3.10).
+func Touched(ops []Op) []string {
+	var paths []string
+	seen := map[scim.AttrPath]bool{}
+	for _, op := range ops {
+		p := scim.AttrPath{URN: op.Path.URN, Name: op.Path.Name}
+		if !seen[p] {
+			seen[p] = true
+			paths = append(paths, p.String())
+		}
+	}
+	return slices.Clip(paths)
+}

@@ -1,0 +1,95 @@
+package patch
+
+import (
+	"slices"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// list carries out an operation on all values of a multi-valued attribute.
+func (s *state) list(op Op) error {
+	p := op.Path.AttrPath
+	before, _ := s.get(p).([]any)
+	given, _ := op.Value.([]any)
+	var after []any
+	var err error
+	switch {
+	case op.Op == Add:
+		after, err = join(p.Attr, before, given)
+	case op.Op == Remove && op.Value != nil:
+		after = without(p.Attr, before, given)
+	case op.Op == Replace:
+		after = given
+	}
+	if err != nil {
+		return err
+	}
+	if p.Attr.Mutability == scim.Immutable && len(before) > 0 && !scim.Equal(before, after) {
+		return immutable(p.Name)
+	}
+	s.put(p, after)
+	return nil
+}
+
+// join returns list with given added (RFC 7644 §3.5.2.1). A value of which all
+// that is given is there already changes nothing; one that agrees in "value",
+// and in "type" as far as both have one, is completed; any other is appended.
+func join(a *scim.Attribute, list, given []any) ([]any, error) {
+	list = slices.Clone(list)
+	find := newFinder(a, list, len(given))
+	for _, v := range given {
+		i := find.covering(list, v)
+		if i < 0 {
+			i = find.kin(list, v)
+		}
+		switch {
+		case i < 0:
+			i = len(list)
+			list = append(list, v)
+		case a.Type != scim.TypeComplex:
+			list[i] = v
+		default:
+			old, _ := list[i].(scim.Object)
+			object, _ := v.(scim.Object)
+			merged, err := merge(a, old, object)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = merged
+		}
+		find.add(list, i)
+		if isPrimary(v) {
+			demote(a, list, i)
+		}
+	}
+	return list, nil
+}
+
+// without returns list less the elements that have all that one of given has.
+func without(a *scim.Attribute, list, given []any) []any {
+	gone := make([]bool, len(list))
+	find := newFinder(a, list, len(given))
+	for _, v := range given {
+		for i := range find.candidates(list, v) {
+			gone[i] = gone[i] || covers(a, list[i], v)
+		}
+	}
+	var left []any
+	for i, v := range list {
+		if !gone[i] {
+			left = append(left, v)
+		}
+	}
+	return left
+}
+
+// demote makes every element but one not primary (RFC 7644 §3.5.2), in place:
+// the list is the caller's, its elements are not.
+func demote(a *scim.Attribute, list []any, keep int) {
+	for i, v := range list {
+		if i != keep && isPrimary(v) {
+			o, _ := v.(scim.Object)
+			list[i] = with(o, "primary", false, rankIn(a.SubAttributes))
+		}
+	}
+}
