@@ -32,6 +32,7 @@ var layers = map[string][]string{
 	"bench":                       {},
 	"internal/conformance":        {"scim"},
 	"internal/conformance/report": {"internal/conformance"},
+	"internal/testrun":            {},
 	"cmd/rollcall":                {"internal/server"},
 }
 

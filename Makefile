@@ -1,0 +1,90 @@
+# The commands of this repository. README.md names the two that matter first:
+# make run and make test.
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BUILD       := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+FUZZTIME    ?= 30s
+BENCHFLAGS  ?=
+
+.PHONY: run build test quick lint setup fuzz bench bench-large report image clean
+
+# Serves the directory on SQLite in ./data, on port 8080. The token is made at
+# the first start and kept in data/token.
+run: build
+	@mkdir -p -m 700 data
+	@echo 'Base URL for an identity provider:  http://localhost:8080/scim/v2'
+	@echo 'Its token:                          the text in data/token'
+	@echo 'Try it from another terminal:       curl -H "Authorization: Bearer $$(cat data/token)" http://localhost:8080/scim/v2/Users'
+	@exec dist/rollcall serve --data data --token-file data/token
+
+build:
+	@mkdir -p dist
+	@$(BUILD) -o dist/rollcall ./cmd/rollcall
+
+# Everything: sets up what the tests need, lints, runs all tests, the race
+# detector and each fuzz target for a short time, and says what was skipped.
+# With CI=true in the environment a skip is a failure.
+test: setup
+	go mod verify
+	@$(MAKE) --no-print-directory format vet staticcheck
+	go run ./internal/testrun -results dist/test.json ./...
+	go run ./internal/testrun -short -race ./...
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=8s
+
+# Vet, and the tests that need no service, in under a minute.
+quick: format vet
+	go test -short ./...
+
+.PHONY: format vet staticcheck
+format:
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
+
+vet:
+	go vet ./...
+
+staticcheck:
+	go run $(STATICCHECK) ./...
+
+# For people: the same, and golangci-lint with the list in .golangci.yml.
+lint: format vet staticcheck
+	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: skipped"; fi
+
+# Installs what some tests use besides Go, where that is possible: as root on
+# Debian and its relatives. Elsewhere the tests say what they miss.
+setup:
+	@missing=; for tool in strace curl sqlite3; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing:$$missing"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates $$missing >/dev/null; \
+	else echo "not installed:$$missing (the tests that need them will be skipped)"; fi
+
+# Each fuzz target for FUZZTIME, one after the other.
+fuzz:
+	@set -e; for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; done
+
+bench: build
+	go run ./bench -rollcall dist/rollcall $(BENCHFLAGS)
+
+# The same with a million people, kept in bench/cache between runs.
+bench-large: build
+	@mkdir -p bench/cache
+	go run ./bench -rollcall dist/rollcall -users 1000000 -data bench/cache/large $(BENCHFLAGS)
+
+# Runs all tests and writes docs/conformance.md from their results.
+report:
+	-go run ./internal/testrun -results dist/test.json ./...
+	go run ./internal/conformance/report < dist/test.json > dist/conformance.md
+	mv dist/conformance.md docs/conformance.md
+	@sed -n '/^| level/,/^$$/p' docs/conformance.md
+
+# Builds the container image with buildah, without a daemon.
+image:
+	deploy/image.sh
+
+clean:
+	rm -rf dist
