@@ -103,6 +103,35 @@ func (k Key) Compare(other Key) int {
 	return strings.Compare(k.Text, other.Text)
 }
 
+// Holds reports whether "value op operand" is true of two keys of one attribute
+// (RFC 7644 §3.4.2.2, Table 3): the one rule of comparison of this module, for
+// values that are present. Pr looks at k alone.
+func (k Key) Holds(op CompareOp, operand Key) bool {
+	switch op {
+	case Eq:
+		return k.Compare(operand) == 0
+	case Ne:
+		return k.Compare(operand) != 0
+	case Gt:
+		return k.Compare(operand) > 0
+	case Ge:
+		return k.Compare(operand) >= 0
+	case Lt:
+		return k.Compare(operand) < 0
+	case Le:
+		return k.Compare(operand) <= 0
+	case Co:
+		return strings.Contains(k.Text, operand.Text)
+	case Sw:
+		return strings.HasPrefix(k.Text, operand.Text)
+	case Ew:
+		return strings.HasSuffix(k.Text, operand.Text)
+	case Pr:
+		return k.Text != ""
+	}
+	return false
+}
+
 // compareMixed compares a float64 with an int64 exactly, as SQLite does: a
 // conversion of the int64 would round above 2^53.
 func compareMixed(f float64, i int64) int {

@@ -1,46 +1,56 @@
-// Package filter parses, binds and evaluates filters and paths.
+// Package filter parses, binds and evaluates filters and paths (RFC 7644
+// §3.4.2.2, §3.5.2), sorts and pages (§3.4.2.3, §3.4.2.4).
+//
+// A text becomes a [scim.Filter] by [Parse], which knows the grammar alone.
+// [Bind] resolves its names against a resource type and gives its operands
+// their types; from there on a filter can't fail. [Match] and [Page] evaluate
+// bound filters on resources in memory; backends with a query language of
+// their own compile them instead.
 package filter
 
-import (
-	"iter"
-
-	"github.com/rollcall-scim/rollcall/scim"
+// The limits that the zero value of [Options] stands for.
+const (
+	DefaultMaxLength = 8192
+	DefaultMaxNodes  = 200
+	DefaultMaxDepth  = 20
 )
 
-// Options bound and bend the parser; the zero value is strict with the defaults.
+// Options bound and bend the parser; the zero value is the RFC to the letter
+// with the default limits.
 type Options struct {
-	MaxLength, MaxNodes, MaxDepth int               // bytes, expressions, nesting; 0: 8192, 200, 20
-	UnquotedStrings               bool              // QRY-02
-	UnknownAbsent                 bool              // Bind: an attribute the type lacks has no value (root search), instead of an error
-	Report                        func(rule string) // nil: not told
+	MaxLength int // bytes of text; 0: DefaultMaxLength
+	MaxNodes  int // expressions; 0: DefaultMaxNodes
+	MaxDepth  int // nesting of parentheses and brackets; 0: DefaultMaxDepth
+
+	// UnquotedStrings takes a bare word after eq, ne, co, sw and ew for a
+	// string (QRY-02).
+	UnquotedStrings bool
+
+	// UnknownAbsent makes Bind treat an attribute that the type lacks as one
+	// without a value, as searches over several types need it (RFC 7644
+	// §3.4.2.1), instead of refusing it.
+	UnknownAbsent bool
+
+	// Report is called with the id of each rule that bent the input; nil: not
+	// told.
+	Report func(rule string)
 }
 
-// Parse parses a filter's text.
-func Parse(s string, o Options) (scim.Filter, error) { return nil, nil }
+func (o Options) withDefaults() Options {
+	if o.MaxLength <= 0 {
+		o.MaxLength = DefaultMaxLength
+	}
+	if o.MaxNodes <= 0 {
+		o.MaxNodes = DefaultMaxNodes
+	}
+	if o.MaxDepth <= 0 {
+		o.MaxDepth = DefaultMaxDepth
+	}
+	return o
+}
 
-// ParsePath parses a PATCH path. Errors are invalidPath, or invalidFilter inside the brackets.
-func ParsePath(s string, o Options) (scim.Path, error) { return scim.Path{}, nil }
-
-// ParseAttrPath parses an attribute's name, as in sortBy and attributes.
-func ParseAttrPath(s string) (scim.AttrPath, error) { return scim.AttrPath{}, nil }
-
-// Bind resolves every path in f against t and gives operands their types.
-func Bind(t *scim.ResourceType, f scim.Filter, o Options) (scim.Filter, error) { return f, nil }
-
-// BindPath binds a PATCH path; invalidPath if the type has no such attribute.
-func BindPath(t *scim.ResourceType, p scim.Path, o Options) (scim.Path, error) { return p, nil }
-
-// BindSort resolves a sortBy (RFC 7644 §3.4.2.3); invalidPath if it can't be sorted by.
-func BindSort(t *scim.ResourceType, s string) (*scim.AttrPath, error) { return nil, nil }
-
-// Match reports whether r (with Attrs, and Groups and Members as far as f names them) satisfies the bound filter f; nil matches.
-func Match(f scim.Filter, r *scim.Resource) bool { return f == nil }
-
-// MatchValue reports whether one value of a multi-valued attribute satisfies the bound valFilter f.
-func MatchValue(f scim.Filter, value any) bool { return f == nil }
-
-// SortKey returns the value of r that sortBy p orders it by, cut by SortText; false if absent.
-func SortKey(r *scim.Resource, p *scim.AttrPath) (scim.Key, bool) { return scim.Key{}, false }
-
-// Page answers q from all resources of its type in creation order, for stores that hold them in memory.
-func Page(all iter.Seq2[int64, *scim.Resource], q scim.Query) *scim.Page { return nil }
+func (o Options) report(rule string) {
+	if o.Report != nil {
+		o.Report(rule)
+	}
+}
