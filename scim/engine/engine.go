@@ -1,84 +1,184 @@
 // Package engine is the SCIM protocol without a transport: [Engine.Do] takes a
 // [Request] and gives a [Response]. Package scimhttp feeds it from HTTP, and a
 // Bulk message feeds it from within.
+//
+// It routes, decodes, checks and projects, and leaves the resources themselves
+// to a [scim.Backend]. What a schema means is in package schema, what a filter
+// means in filter, what a PATCH does in patch, what a client gets wrong in
+// compat; this package puts them in order.
 package engine
 
 import (
-	"context"
-	"io"
-	"net/url"
-	"time"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
+	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
-// Config configures an Engine. The zero value serves the core resource types
-// in the profile "auto" with the default limits.
-type Config struct {
-	Types                           []*scim.ResourceType // nil: schema.Core()
-	Profile                         compat.Profile       // zero: compat.Auto()
-	Limits                          Limits
-	Schemes                         []scim.AuthenticationScheme // of ServiceProviderConfig; nil: none
-	DocumentationURI                string
-	Password                        func(clear string) (string, error)           // hashes a password to keep; nil: passwords are discarded
-	Me                              func(context.Context) (id string, err error) // nil: /Me is 501; ErrNotFound: 404
-	CursorKeys                      func() [][]byte                              // 32-byte keys, the first seals, all open; nil: a random key of this process
-	CursorTimeout                   time.Duration                                // 0: 1 hour
-	CursorOnly                      bool                                         // CUR-014
-	NoTotals                        bool                                         // CUR-015: totalResults left out of cursor pages
-	NoBulk, NoPatch, NoSort, NoETag bool                                         // features switched off: 501, ignored
-	MultiTypeMax                    int                                          // FLT-005: root searches that match more are refused as tooMany; 0: no bound
-	Tenant                          string                                       // sealed into cursors
-	Now                             func() time.Time                             // nil: time.Now
-	StrictReferences                bool                                         // reserved
+// Engine serves the resources of one backend: one tenant. It is safe for
+// concurrent use.
+type Engine struct {
+	c       Config // defaults filled in
+	types   []*scim.ResourceType
+	backend scim.Backend
+	members scim.MemberUpdater // nil: the backend keeps members in the group
+	batcher scim.Batcher       // nil: each write is committed by itself
+	locks   *locks             // nil inside a batch, which nothing can interrupt
+	docs    map[string]*document
+	refs    map[string]bool // folded names of the attributes that hold ids, for bulkId
+	secrets map[string]bool // folded names of the attributes that are hashed
 }
 
-// Limits bound what one request may ask. Zero fields take their default.
-type Limits struct {
-	DefaultPage, MaxPage                   int           // resources: 100, 1,000
-	Body, LargeBody                        int64         // bytes: 2 MiB; group and Bulk bodies 32 MiB
-	BulkOperations                         int           // 1,000
-	PatchOperations                        int           // 1,000
-	FilterLength, FilterNodes, FilterDepth int           // 8 KiB, 200, 20
-	JSONDepth                              int           // 64
-	Deadline                               time.Duration // 25 s
+// New returns an Engine for b, or an error if the resource types of c do not
+// agree (RFC 7643 §6): two of one name or endpoint, or one that takes the name
+// of an endpoint of RFC 7644 §3.2.
+func New(b scim.Backend, c Config) (*Engine, error) {
+	c = c.withDefaults()
+	if c.CursorKeys == nil {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // never fails: crypto/rand
+		c.CursorKeys = func() [][]byte { return [][]byte{key} }
+	}
+	e := &Engine{c: c, types: slices.Clone(c.Types), locks: newLocks(), refs: map[string]bool{}, secrets: map[string]bool{}}
+	if err := agree(e.types); err != nil {
+		return nil, err
+	}
+	if c.Profile.Switches.UniqueGroupNames {
+		for i, t := range e.types {
+			if t.Schema.ID == scim.GroupURN {
+				e.types[i] = withUniqueName(t)
+			}
+		}
+	}
+	for _, t := range e.types {
+		eachAttribute(t, func(a *scim.Attribute) {
+			if len(a.Links) > 0 || a.Membership || a.Type == scim.TypeReference {
+				e.refs[strings.ToLower(a.Name)] = true
+			}
+			if a.Precis == scim.PrecisOpaque {
+				e.secrets[strings.ToLower(a.Name)] = true
+			}
+		})
+	}
+	e.backend, e.members, e.batcher = b, nil, nil
+	e.members, _ = b.(scim.MemberUpdater)
+	e.batcher, _ = b.(scim.Batcher)
+	e.docs = e.documents()
+	return e, nil
 }
 
-// Engine serves the resources of one backend: one tenant. Safe for concurrent use.
-type Engine struct{}
+// Profile returns the profile the engine obeys, for the part of it that is the
+// transport's: the media types of RFC 7644 §3.8.
+func (e *Engine) Profile() compat.Profile { return e.c.Profile }
 
-// New returns an Engine, or an error if the schemas of c do not agree.
-func New(b scim.Backend, c Config) (*Engine, error) { return &Engine{}, nil }
+// Types returns the resource types the engine serves (RFC 7643 §6), as it
+// publishes them. They must not be modified.
+func (e *Engine) Types() []*scim.ResourceType { return e.types }
 
-// Request is one SCIM request, however it came (RFC 7644 §3.2, §3.7).
-type Request struct {
-	Method                                                   string     // GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS
-	Base                                                     string     // base URI, for meta.location; no trailing slash
-	Path                                                     string     // escaped, relative to Base: "/Users/2819c223"
-	Query                                                    url.Values // filter, sortBy, startIndex, attributes, …
-	IfMatch, IfNoneMatch, IfModifiedSince, IfUnmodifiedSince string     // header values, or ""
-	Prefer                                                   string
-	Body                                                     []byte
+// inside returns the engine over the backend of a batch.
+func (e *Engine) inside(b scim.Backend) *Engine {
+	in := *e
+	in.backend, in.batcher, in.locks = b, nil, nil
+	in.members, _ = b.(scim.MemberUpdater)
+	return &in
 }
 
-// Response is the answer to a Request.
-type Response struct {
-	Status         int
-	Location, ETag string // header values or ""
-	LastModified   time.Time
-	Allow          []string // with 405 and OPTIONS
-	RetryAfter     time.Duration
-	Body           io.WriterTo // nil: none. Written once, until the request's context ends
-	Size           int64       // of Body in bytes, if known; -1: not known
-	Rules          []string    // ids of the compat rules that bent the request
-	Err            error       // why Status is 4xx or 5xx; for the log
-	Operation      string      // "create", "get", "list", "search", "replace", "patch", "delete", "bulk", "discovery", …; for logs
-	Type, ID       string      // of the resource concerned, if any
+// typeNamed returns the resource type of that name, or nil.
+func (e *Engine) typeNamed(name string) *scim.ResourceType {
+	for _, t := range e.types {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
 }
 
-// Do carries out req. It never panics and never returns a zero Status.
-func (e *Engine) Do(ctx context.Context, req Request) Response { return Response{Status: 501} }
+// endpoint returns the endpoint of the resource type of that name, or "".
+func (e *Engine) endpoint(typeName string) string {
+	if t := e.typeNamed(typeName); t != nil {
+		return t.Endpoint
+	}
+	return ""
+}
 
-// BodyLimit returns how many bytes a request's body may have.
-func (e *Engine) BodyLimit(method, path string) int64 { return 2 << 20 }
+// reserved are the first segments that RFC 7644 §3.2 gives to the protocol.
+var reserved = []string{"me", "bulk", ".search", "schemas", "resourcetypes", "serviceproviderconfig", "serviceproviderconfigs"}
+
+func agree(types []*scim.ResourceType) error {
+	names, endpoints := map[string]bool{}, map[string]bool{}
+	for _, t := range types {
+		name, endpoint := strings.ToLower(t.Name), strings.ToLower(t.Endpoint)
+		first, _, _ := strings.Cut(strings.Trim(endpoint, "/"), "/")
+		switch {
+		case t.Name == "" || t.Schema == nil:
+			return fmt.Errorf("engine: a resource type has no name or no schema (RFC 7643 §6)")
+		case names[name]:
+			return fmt.Errorf("engine: two resource types are called %q", t.Name)
+		case first == "":
+			return fmt.Errorf("engine: resource type %q has no endpoint (RFC 7643 §6)", t.Name)
+		case slices.Contains(reserved, first):
+			return fmt.Errorf("engine: resource type %q: endpoint %q is one of the protocol's own (RFC 7644 §3.2)", t.Name, t.Endpoint)
+		case endpoints[endpoint]:
+			return fmt.Errorf("engine: two resource types are served at %q", t.Endpoint)
+		}
+		names[name], endpoints[endpoint] = true, true
+	}
+	return nil
+}
+
+// withUniqueName returns a copy of the group type whose displayName is unique
+// (GRP-09). Its Digest stays: the documents it describes are the same.
+func withUniqueName(t *scim.ResourceType) *scim.ResourceType {
+	clone, s := *t, *t.Schema
+	s.Attributes = slices.Clone(s.Attributes)
+	for i, a := range s.Attributes {
+		if a.Name == "displayName" && a.Uniqueness == scim.UniquenessNone {
+			name := *a
+			name.Uniqueness = scim.UniquenessServer
+			s.Attributes[i] = &name
+		}
+	}
+	clone.Schema = &s
+	return &clone
+}
+
+// eachAttribute calls f for the attributes and sub-attributes of t.
+func eachAttribute(t *scim.ResourceType, f func(*scim.Attribute)) {
+	schemas := []*scim.Schema{t.Schema}
+	for _, x := range t.Extensions {
+		schemas = append(schemas, x.Schema)
+	}
+	for _, s := range schemas {
+		for _, a := range s.Attributes {
+			f(a)
+			for _, sub := range a.SubAttributes {
+				f(sub)
+			}
+		}
+	}
+}
+
+// allSchemas returns the schemas of the types, each once, then those of the
+// service itself (RFC 7643 §5–7).
+func allSchemas(types []*scim.ResourceType) []*scim.Schema {
+	var list []*scim.Schema
+	add := func(s *scim.Schema) {
+		if !slices.ContainsFunc(list, func(o *scim.Schema) bool { return strings.EqualFold(o.ID, s.ID) }) {
+			list = append(list, s)
+		}
+	}
+	for _, t := range types {
+		add(t.Schema)
+		for _, x := range t.Extensions {
+			add(x.Schema)
+		}
+	}
+	for _, s := range schema.Service() {
+		add(s)
+	}
+	return list
+}

@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/schema"
+)
+
+// document is a discovery document, made once: its text around the places
+// where the base URI stands, which is the request's.
+type document struct {
+	parts    [][]byte
+	etag     string
+	location string // relative; "" of a list
+}
+
+// documents makes the discovery documents (RFC 7644 §4) from the values that
+// the engine obeys. Keys are folded paths without slashes at the ends.
+func (e *Engine) documents() map[string]*document {
+	docs := map[string]*document{}
+	put := func(path string, o scim.Object) string {
+		d := newDocument("/"+path, o, !e.c.NoETag)
+		docs[strings.ToLower(path)] = d
+		return string(joinParts(d.parts, baseMark))
+	}
+	put("ServiceProviderConfig", e.serviceProviderConfig())
+	var types, schemas []string
+	for _, t := range e.types {
+		types = append(types, put("ResourceTypes/"+t.Name, describeType(t)))
+	}
+	for _, s := range allSchemas(e.types) {
+		schemas = append(schemas, put("Schemas/"+s.ID, describeSchema(s)))
+	}
+	for path, list := range map[string][]string{"resourcetypes": types, "schemas": schemas} {
+		n := itoa(int64(len(list)))
+		text := `{"schemas":["` + scim.ListResponseURN + `"],"totalResults":` + n + `,"itemsPerPage":` + n +
+			`,"startIndex":1,"Resources":[` + strings.Join(list, ",") + `]}`
+		docs[path] = &document{parts: splitParts(text), etag: digestTag(text)}
+	}
+	return docs
+}
+
+// baseMark stands for the base URI while a document is made. No schema can
+// hold it: names and texts are valid UTF-8 and escaped.
+const baseMark = "\xff"
+
+func newDocument(path string, o scim.Object, etags bool) *document {
+	meta, _ := o.Get("meta").(scim.Object)
+	tag := digestTag(string(o.AppendJSON(nil)))
+	if etags {
+		meta.Set("version", tag)
+	}
+	o.Set("meta", meta)
+	// AppendString would replace the mark: it goes in afterwards.
+	const hole = `"location":"`
+	text := string(o.AppendJSON(nil))
+	text = strings.Replace(text, hole, hole+baseMark, 1)
+	return &document{parts: splitParts(text), etag: tag, location: path}
+}
+
+func digestTag(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return etag(base64.RawURLEncoding.EncodeToString(sum[:12]))
+}
+
+func splitParts(text string) (parts [][]byte) {
+	for p := range strings.SplitSeq(text, baseMark) {
+		parts = append(parts, []byte(p))
+	}
+	return parts
+}
+
+func joinParts(parts [][]byte, base string) []byte {
+	size := len(base) * (len(parts) - 1)
+	for _, p := range parts {
+		size += len(p)
+	}
+	b := make([]byte, 0, size)
+	for i, p := range parts {
+		if i > 0 {
+			b = append(b, base...)
+		}
+		b = append(b, p...)
+	}
+	return b
+}
+
+// discover answers a discovery document. Parameters are not looked at, but a
+// filter is refused, lest its answer be taken for a filtered one (RFC 7644 §4).
+func (c *call) discover() (Response, error) {
+	if len(c.values("filter")) > 0 {
+		return c.refuseFilter()
+	}
+	path := strings.ToLower(strings.Join(c.segments, "/"))
+	if path == "serviceproviderconfigs" {
+		path = "serviceproviderconfig"
+	}
+	d := c.e.docs[path]
+	if d == nil {
+		return Response{}, &scim.Error{Status: 404, Detail: "there is no " + quoteShort(strings.Join(c.segments, "/")) + " (RFC 7644 §4)"}
+	}
+	resp := Response{Status: 200}
+	if !c.e.c.NoETag {
+		resp.ETag = d.etag
+		k, err := c.conditions()
+		version := strings.TrimSuffix(strings.TrimPrefix(d.etag, `W/"`), `"`)
+		switch {
+		case err != nil:
+			return Response{}, err
+		case k.hasMatch && k.failed(version, time.Time{}):
+			return Response{}, scim.ErrVersionMismatch
+		case k.hasNone && k.unchanged(version, time.Time{}, true):
+			resp.Status = 304
+			return resp, nil
+		}
+	}
+	if d.location != "" {
+		resp.Location = c.req.Base + d.location
+	}
+	b := joinParts(d.parts, escapedBase(c.req.Base))
+	resp.Body, resp.Size = fixed(b), int64(len(b))
+	return resp, nil
+}
+
+func (c *call) refuseFilter() (Response, error) {
+	return Response{}, &scim.Error{Status: 403, Detail: "discovery documents can't be filtered (RFC 7644 §4)"}
+}
+
+// escapedBase is the base URI as the inside of a JSON string.
+func escapedBase(base string) string {
+	b := scim.AppendString(nil, base)
+	return string(b[1 : len(b)-1])
+}
+
+func meta(typeName, location string) scim.Object {
+	return scim.Object{{Name: "resourceType", Value: typeName}, {Name: "location", Value: location}}
+}
+
+func supported(on bool, more ...scim.Member) scim.Object {
+	return append(scim.Object{{Name: "supported", Value: on}}, more...)
+}
+
+// serviceProviderConfig describes the engine (RFC 7643 §5, RFC 9865 §4).
+func (e *Engine) serviceProviderConfig() scim.Object {
+	l := e.c.Limits
+	schemes := []any{}
+	for _, s := range e.c.Schemes {
+		o := scim.Object{{Name: "type", Value: s.Type}, {Name: "name", Value: s.Name}, {Name: "description", Value: s.Description}}
+		if s.SpecURI != "" {
+			o.Set("specUri", s.SpecURI)
+		}
+		if s.DocumentationURI != "" {
+			o.Set("documentationUri", s.DocumentationURI)
+		}
+		if s.Primary {
+			o.Set("primary", true)
+		}
+		schemes = append(schemes, o)
+	}
+	method := "index"
+	if e.c.CursorOnly {
+		method = "cursor"
+	}
+	o := scim.Object{
+		{Name: "schemas", Value: []string{scim.ServiceProviderConfigURN}},
+		{Name: "meta", Value: meta("ServiceProviderConfig", "/ServiceProviderConfig")},
+	}
+	if e.c.DocumentationURI != "" {
+		o.Set("documentationUri", e.c.DocumentationURI)
+	}
+	return append(o,
+		scim.Member{Name: "patch", Value: supported(!e.c.NoPatch)},
+		scim.Member{Name: "bulk", Value: supported(!e.c.NoBulk,
+			scim.Member{Name: "maxOperations", Value: l.BulkOperations}, scim.Member{Name: "maxPayloadSize", Value: l.LargeBody})},
+		scim.Member{Name: "filter", Value: supported(true, scim.Member{Name: "maxResults", Value: l.MaxPage})},
+		scim.Member{Name: "changePassword", Value: supported(e.c.Password != nil)},
+		scim.Member{Name: "sort", Value: supported(!e.c.NoSort)},
+		scim.Member{Name: "etag", Value: supported(!e.c.NoETag)},
+		scim.Member{Name: "pagination", Value: scim.Object{
+			{Name: "cursor", Value: true},
+			{Name: "index", Value: !e.c.CursorOnly},
+			{Name: "defaultPaginationMethod", Value: method},
+			{Name: "defaultPageSize", Value: l.DefaultPage},
+			{Name: "maxPageSize", Value: l.MaxPage},
+			{Name: "cursorTimeout", Value: int64(e.c.CursorTimeout / time.Second)},
+		}},
+		scim.Member{Name: "authenticationSchemes", Value: schemes},
+	)
+}
+
+// describeType returns a resource type as /ResourceTypes serves it (RFC 7643
+// §6). Its id is its name.
+func describeType(t *scim.ResourceType) scim.Object {
+	o := scim.Object{
+		{Name: "schemas", Value: []string{scim.ResourceTypeURN}},
+		{Name: "id", Value: t.Name},
+		{Name: "meta", Value: meta("ResourceType", "/ResourceTypes/"+escapeSegment(t.Name))},
+		{Name: "name", Value: t.Name},
+	}
+	if t.Description != "" {
+		o.Set("description", t.Description)
+	}
+	extensions := []any{}
+	for _, x := range t.Extensions {
+		extensions = append(extensions, scim.Object{{Name: "schema", Value: x.Schema.ID}, {Name: "required", Value: x.Required}})
+	}
+	return append(o,
+		scim.Member{Name: "endpoint", Value: t.Endpoint},
+		scim.Member{Name: "schema", Value: t.Schema.ID},
+		scim.Member{Name: "schemaExtensions", Value: extensions})
+}
+
+// describeSchema returns a schema as /Schemas serves it (RFC 7643 §7), with
+// meta where the other resources have it.
+func describeSchema(s *scim.Schema) scim.Object {
+	o := slices.Clone(schema.Describe(s))
+	at := slices.IndexFunc(o, func(m scim.Member) bool { return m.Name == "id" }) + 1
+	return slices.Insert(o, at, scim.Member{Name: "meta", Value: meta("Schema", "/Schemas/"+escapeSegment(s.ID))})
+}

@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// verb is what one method does at an endpoint.
+type verb struct {
+	method, operation string
+	run               func(*call) (Response, error)
+}
+
+// route carries out the request at the endpoint its path names (RFC 7644
+// §3.2). A method the endpoint lacks is a 405 that says which it has.
+func (c *call) route() (Response, error) {
+	var ok bool
+	if c.segments, ok = segments(c.req.Path); !ok {
+		return Response{}, c.noEndpoint()
+	}
+	verbs := c.verbs()
+	if verbs == nil {
+		return Response{}, c.noEndpoint()
+	}
+	method := c.req.Method
+	switch method {
+	case "HEAD":
+		method = "GET"
+	case "OPTIONS":
+		c.operation = "options"
+		return Response{Status: 204, Allow: allow(verbs)}, nil
+	}
+	for _, v := range verbs {
+		if v.method == method {
+			c.operation = v.operation
+			if limit := c.e.BodyLimit(c.req.Method, c.req.Path); int64(len(c.req.Body)) > limit {
+				return Response{}, TooLarge(limit)
+			}
+			return v.run(c)
+		}
+	}
+	return c.methodError(allow(verbs)), nil
+}
+
+// verbs returns what the path offers, or nil if it is no endpoint. The names
+// of endpoints are matched without regard to case (AMB-26).
+func (c *call) verbs() []verb {
+	s := c.segments
+	if len(s) == 0 {
+		return []verb{{"GET", "list", (*call).listAll}}
+	}
+	switch strings.ToLower(s[0]) {
+	case ".search":
+		if len(s) == 1 {
+			return []verb{{"POST", "search", (*call).searchAll}}
+		}
+		return nil
+	case "bulk":
+		if len(s) == 1 {
+			return []verb{{"POST", "bulk", (*call).bulk}}
+		}
+		return nil
+	case "me":
+		if len(s) == 1 {
+			return c.me()
+		}
+		return nil
+	case "serviceproviderconfig", "serviceproviderconfigs":
+		if len(s) == 1 {
+			return []verb{{"GET", "discovery", (*call).discover}}
+		}
+		return nil
+	case "schemas", "resourcetypes":
+		switch {
+		case len(s) == 2 && strings.EqualFold(s[1], ".search"):
+			return []verb{{"POST", "discovery", (*call).refuseFilter}}
+		case len(s) <= 2:
+			return []verb{{"GET", "discovery", (*call).discover}}
+		}
+		return nil
+	}
+	t, rest := c.e.typeAt(s)
+	if t == nil {
+		return nil
+	}
+	c.typ = t.Name
+	switch {
+	case len(rest) == 0:
+		return []verb{
+			{"GET", "list", func(c *call) (Response, error) { return c.list(t) }},
+			{"POST", "create", func(c *call) (Response, error) { return c.create(t) }},
+		}
+	case len(rest) == 1 && strings.EqualFold(rest[0], ".search"):
+		return []verb{{"POST", "search", func(c *call) (Response, error) { return c.search(t) }}}
+	case len(rest) == 1:
+		return c.ofResource(t, func() (string, error) { return rest[0], nil })
+	}
+	return nil
+}
+
+// ofResource returns what can be done with one resource, whose id is found
+// when the method is known to be allowed.
+func (c *call) ofResource(t *scim.ResourceType, id func() (string, error)) []verb {
+	with := func(f func(*call, scim.Ref) (Response, error)) func(*call) (Response, error) {
+		return func(c *call) (Response, error) {
+			id, err := id()
+			if err != nil {
+				return Response{}, err
+			}
+			c.typ = t.Name
+			if !plausible(id) {
+				return Response{}, scim.ErrNotFound
+			}
+			c.id = id
+			return f(c, scim.Ref{Type: t, ID: id})
+		}
+	}
+	return []verb{
+		{"GET", "get", with((*call).get)},
+		{"PUT", "replace", with((*call).replace)},
+		{"PATCH", "patch", with((*call).patch)},
+		{"DELETE", "delete", with((*call).remove)},
+	}
+}
+
+// plausible reports whether a backend may be asked for the id. One that holds
+// control characters or is no text never was issued.
+func plausible(id string) bool {
+	return id != "" && utf8.ValidString(id) && !strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f })
+}
+
+// typeAt returns the resource type at whose endpoint the segments begin, and
+// the segments after it.
+func (e *Engine) typeAt(segments []string) (*scim.ResourceType, []string) {
+	for _, t := range e.types {
+		endpoint := strings.Split(strings.Trim(t.Endpoint, "/"), "/")
+		if len(endpoint) > len(segments) {
+			continue
+		}
+		same := true
+		for i, s := range endpoint {
+			same = same && strings.EqualFold(s, segments[i])
+		}
+		if same {
+			return t, segments[len(endpoint):]
+		}
+	}
+	return nil, nil
+}
+
+// segments splits an escaped path and decodes each segment by itself, so that
+// an encoded slash stays inside its segment (RFC 3986 §2.2). Empty segments,
+// of repeated and trailing slashes, do not count (AMB-26).
+func segments(path string) ([]string, bool) {
+	var list []string
+	for s := range strings.SplitSeq(path, "/") {
+		if s == "" {
+			continue
+		}
+		s, err := url.PathUnescape(s)
+		if err != nil {
+			return nil, false
+		}
+		list = append(list, s)
+	}
+	return list, true
+}
+
+func allow(verbs []verb) []string {
+	var list []string
+	for _, v := range verbs {
+		list = append(list, v.method)
+		if v.method == "GET" {
+			list = append(list, "HEAD")
+		}
+	}
+	return append(list, "OPTIONS")
+}
+
+func (c *call) noEndpoint() error {
+	return &scim.Error{Status: 404, Detail: "there is no endpoint at " + quoteShort(c.req.Path) + " (RFC 7644 §3.2)"}
+}
+
+// BodyLimit returns how many bytes a request's body may have: LargeBody where
+// a group or a Bulk message is expected (RFC 7644 §3.7.4), else Body.
+func (e *Engine) BodyLimit(method, path string) int64 {
+	if s, ok := segments(path); ok && len(s) > 0 {
+		if len(s) == 1 && strings.EqualFold(s[0], "bulk") {
+			return e.c.Limits.LargeBody
+		}
+		if t, _ := e.typeAt(s); t != nil && t.Membership() != nil {
+			return e.c.Limits.LargeBody
+		}
+	}
+	return e.c.Limits.Body
+}
+
+// TooLarge returns the error for a body of more than limit bytes: status 413,
+// naming the limit (RFC 7644 §3.7.4, RFC 9110 §15.5.14).
+func TooLarge(limit int64) *scim.Error {
+	return &scim.Error{Status: 413, Detail: "the body is larger than maxPayloadSize, here " + itoa(limit) + " bytes (RFC 7644 §3.7.4)"}
+}
+
+func notImplemented(what string) *scim.Error {
+	return &scim.Error{Status: 501, Detail: what + " is not offered here; see /ServiceProviderConfig (RFC 7644 §3.12)"}
+}

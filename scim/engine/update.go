@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/patch"
+	"github.com/rollcall-scim/rollcall/scim/schema"
+)
+
+// edit is what a PUT or PATCH makes of a resource as it was read.
+type edit struct {
+	after *scim.Resource // nil: the members must be read before it can be said
+	// members is how membership changes, where the resource was read without;
+	// nil: not at all, or after says it.
+	members *scim.Delta
+	touched []string
+}
+
+// outcome is a resource after an update: as stored, or as read if nothing
+// changed.
+type outcome struct {
+	r     *scim.Resource
+	whole bool     // r is as Get would return it, not read for an update
+	sent  []string // canonical paths of what the client named
+}
+
+// update is what PUT and PATCH share: read, change, check, store
+// (RFC 7644 §3.5). If nothing changes, nothing is written.
+//
+// Without a version from the client the change is applied anew to whatever
+// came between, one request after the other; with one, a resource that changed
+// is refused (rulings 21).
+func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, error)) (outcome, error) {
+	apart := ref.Type.Membership() != nil && c.e.members != nil // members need not be read
+	unlock := func() {}
+	defer func() { unlock() }()
+	waits := c.req.IfMatch == "" && c.e.locks != nil // still to take its turn
+	turn := func() (err error) {
+		waits = false
+		unlock, err = c.e.locks.lock(c.ctx, ref.Type.Name, ref.ID)
+		if err != nil {
+			unlock = func() {}
+		}
+		return err
+	}
+	// A change of members alone takes no turn: the backend adds and removes.
+	if waits && !apart {
+		if err := turn(); err != nil {
+			return outcome{}, err
+		}
+	}
+	for {
+		if c.ctx.Err() != nil {
+			return outcome{}, scim.Unavailable(context.Cause(c.ctx))
+		}
+		before, err := c.read(ref, apart)
+		if err != nil {
+			return outcome{}, err
+		}
+		k, err := c.check(before)
+		if err != nil {
+			return outcome{}, err
+		}
+		ed, err := change(before)
+		if err != nil {
+			return outcome{}, err
+		}
+		if ed.after == nil {
+			apart = false
+			if waits {
+				err = turn()
+			}
+			if err != nil {
+				return outcome{}, err
+			}
+			continue
+		}
+		ch, err := c.change(before, ed)
+		if err != nil {
+			return outcome{}, err
+		}
+		if len(ch.Deltas) == 0 {
+			return outcome{r: before, sent: ed.touched}, nil
+		}
+		if k.named() {
+			ch.IfVersion = before.Meta.Version
+		}
+		if waits && (ed.members == nil || len(ch.Deltas) > 1) {
+			if err := turn(); err != nil {
+				return outcome{}, err
+			}
+			continue // what was read may be old by now
+		}
+		var r *scim.Resource
+		if ed.members != nil {
+			r, err = c.e.members.UpdateMembers(c.ctx, ch)
+		} else {
+			r, err = c.e.backend.Update(c.ctx, ch)
+		}
+		if errors.Is(err, scim.ErrVersionMismatch) && !k.hasMatch {
+			continue
+		}
+		if err != nil {
+			return outcome{}, c.conflict(ref.Type, err)
+		}
+		r.Type = ref.Type
+		c.reportUnknown(ch.After, r)
+		return outcome{r: r, whole: ed.members == nil, sent: ed.touched}, nil
+	}
+}
+
+// read reads a resource to change it: whole, but for what is derived, and for
+// the members if they are kept apart.
+func (c *call) read(ref scim.Ref, apart bool) (*scim.Resource, error) {
+	var sel scim.Selection
+	leaveOut := func(a *scim.Attribute) {
+		if a != nil {
+			sel.Excluded = append(sel.Excluded, scim.AttrPath{Name: a.Name, Attr: a})
+		}
+	}
+	leaveOut(ref.Type.Groups())
+	m := ref.Type.Membership()
+	if apart {
+		leaveOut(m)
+	}
+	r, err := c.e.backend.Get(c.ctx, ref, sel)
+	if err != nil {
+		return nil, err
+	}
+	r.Type = ref.Type
+	if err := schema.Load(r); err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return r, nil
+	}
+	if apart {
+		r.Attrs.Set(m.Name, nil)
+	} else if r.Members != nil {
+		var list []scim.MemberRef
+		for ref, err := range r.Members {
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, ref)
+		}
+		if list != nil {
+			r.Attrs.Set(m.Name, list)
+		}
+	}
+	r.Members = nil
+	return r, nil
+}
+
+// change checks an edit and makes of it what a backend is given.
+func (c *call) change(before *scim.Resource, ed edit) (scim.Change, error) {
+	after := ed.after
+	after.Type, after.ID, after.Meta = before.Type, before.ID, before.Meta
+	if err := schema.Check(before, after, c.schemaOptions()); err != nil {
+		return scim.Change{}, err
+	}
+	if ed.members != nil {
+		after.Attrs.Set(ed.members.Path.Name, nil)
+	}
+	if err := c.hashPasswords(before, after); err != nil {
+		return scim.Change{}, err
+	}
+	schema.Encode(after)
+	if err := c.checkReferences(before, after); err != nil {
+		return scim.Change{}, err
+	}
+	ch := scim.Change{Before: before, After: after, Deltas: patch.Diff(before, after), Method: c.req.Method, Touched: ed.touched}
+	if ed.members != nil {
+		ch.Deltas = append(ch.Deltas, *ed.members)
+	}
+	return ch, nil
+}
+
+// updated answers with the resource as it now is. What was read for an update
+// lacks what is derived, and perhaps the members: it is read again if the
+// client wants to see them.
+func (c *call) updated(o outcome, sel scim.Selection) (Response, error) {
+	t := o.r.Type
+	wants := func(a *scim.Attribute) bool { return a != nil && sel.Wants(a.Name) }
+	if !o.whole && !c.req.bare && (wants(t.Groups()) || wants(t.Membership())) {
+		again, err := c.e.backend.Get(c.ctx, o.r.Ref(), sel)
+		if err != nil {
+			return Response{}, err
+		}
+		again.Type = t
+		o.r = again
+	}
+	return c.resource(200, o.r, sel, o.sent)
+}
