@@ -1,0 +1,180 @@
+package conformance_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// blocks returns the code blocks of README.md in a language.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllSubmatch(text, -1) {
+		found = append(found, string(m[1]))
+	}
+	if len(found) == 0 {
+		t.Fatalf("README.md has no block in %s", language)
+	}
+	return found
+}
+
+// build compiles the program, or a file against this module.
+func build(t *testing.T, what string) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "program")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin, what)
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build %s: %v\n%s", what, err, out)
+	}
+	return bin
+}
+
+// TestReadmeLibrary compiles the README's Go code.
+func TestReadmeLibrary(t *testing.T) {
+	t.Parallel()
+	for _, code := range blocks(t, "go") {
+		file := filepath.Join(t.TempDir(), "main.go")
+		if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		build(t, file)
+	}
+}
+
+// TestReadmeConversation runs the README's commands word for word against the
+// program, and again after a kill -9: what was acknowledged is there. Each
+// "# → …" line has to be in the output at that point; "…" stands for anything.
+func TestReadmeConversation(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+	dir := t.TempDir()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	// curl is told to find port 8080 of the README where the server is.
+	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("connect-to = localhost:8080:"+addr+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bin := build(t, "./cmd/rollcall")
+	server := start(t, bin, dir, addr)
+
+	script := strings.Join(blocks(t, "sh"), "\n")
+	checkOutput(t, script, bash(t, dir, script))
+
+	if err := server.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Wait()
+	start(t, bin, dir, addr)
+	again := bash(t, dir, `curl -s -H "Authorization: Bearer $(cat data/token)" "http://localhost:8080/scim/v2/Groups?attributes=displayName"`)
+	if !strings.Contains(again, `"totalResults":1`) || !strings.Contains(again, `"displayName":"Analysts"`) {
+		t.Errorf("after kill -9 and a restart: %s", again)
+	}
+}
+
+// start runs the program as "make run" does, until the test ends.
+func start(t *testing.T, bin, dir, addr string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(bin, "serve", "--data", "data", "--token-file", "data/token", "--listen", addr, "--base-url", "http://localhost:8080")
+	cmd.Dir = dir
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for {
+		if resp, err := http.Get("http://" + addr + "/health"); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return cmd
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+			t.Fatalf("the server did not become healthy:\n%s", log.String())
+		}
+	}
+}
+
+// bash runs a script whose expectation lines print a mark, and returns its output.
+func bash(t *testing.T, dir, script string) string {
+	t.Helper()
+	var marked strings.Builder
+	n := 0
+	for line := range strings.Lines(script) {
+		if strings.HasPrefix(line, "# → ") {
+			n++
+			fmt.Fprintf(&marked, "printf '\\n=%d=\\n'\n", n)
+			continue
+		}
+		marked.WriteString(line)
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", marked.String())
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "CURL_HOME="+dir, "no_proxy=*")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("the README's commands: %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+func checkOutput(t *testing.T, script, out string) {
+	t.Helper()
+	n, rest := 0, out
+	for line := range strings.Lines(script) {
+		want, ok := strings.CutPrefix(strings.TrimSpace(line), "# → ")
+		if !ok {
+			continue
+		}
+		n++
+		got, after, found := strings.Cut(rest, fmt.Sprintf("\n=%d=\n", n))
+		if !found {
+			t.Fatalf("the output ends before %q:\n%s", want, rest)
+		}
+		rest = after
+		at := got
+		for part := range strings.SplitSeq(want, "…") {
+			i := strings.Index(at, part)
+			if i < 0 {
+				t.Errorf("the README expects\n%s\nthe server says\n%s", want, got)
+				break
+			}
+			at = at[i+len(part):]
+		}
+	}
+	if n == 0 {
+		t.Error("the README's conversation expects nothing")
+	}
+}
