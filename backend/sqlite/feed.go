@@ -1,0 +1,126 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+const recordColumns = `c.seq, c.time, c.actor, c.request, c.op, c.type, c.id, c.version, c.deltas`
+
+// Changes implements scim.ChangeFeed.
+func (s *Store) Changes(ctx context.Context, q scim.ChangeQuery) (list []scim.Record, err error) {
+	if q.Limit <= 0 {
+		q.Limit = 100
+	}
+	err = s.read(ctx, func(t *session) error {
+		add := func(st *sqlite.Stmt) error {
+			r, err := t.scanRecord(st)
+			list = append(list, r)
+			return err
+		}
+		switch {
+		case q.Person != "":
+			pk, err := t.person(q.Person)
+			if err != nil {
+				return err
+			}
+			return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.seq IN (
+				SELECT seq FROM (SELECT seq FROM changes WHERE tenant = ?1 AND id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4)
+				UNION
+				SELECT change FROM (SELECT change FROM changes_people WHERE tenant = ?1 AND person = ?5 AND change > ?3 ORDER BY change LIMIT ?4)
+				) ORDER BY c.seq LIMIT ?4`, add, t.tenant, q.Person, q.After, q.Limit, pk)
+		case q.ID != "":
+			typ, ok := t.names.types[q.Type]
+			if !ok && q.Type != "" {
+				return nil
+			}
+			return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.tenant = ? AND c.id = ? AND c.seq > ? AND ? IN (0, c.type)
+				ORDER BY c.seq LIMIT ?`, add, t.tenant, q.ID, q.After, typ, q.Limit)
+		}
+		return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.tenant = ? AND c.seq > ? ORDER BY c.seq LIMIT ?`,
+			add, t.tenant, q.After, q.Limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return list, nil
+}
+
+// person returns the number of a resource that is there, or was.
+func (t *session) person(id string) (int64, error) {
+	pk, ok, err := t.one(`SELECT pk FROM resources WHERE tenant = ? AND id = ?`, t.tenant, id)
+	if err == nil && !ok {
+		pk, _, err = t.one(`SELECT res FROM changes WHERE tenant = ? AND id = ? LIMIT 1`, t.tenant, id)
+	}
+	return pk, err
+}
+
+func (t *session) scanRecord(st *sqlite.Stmt) (scim.Record, error) {
+	r := scim.Record{Seq: st.ColumnInt64(0), Time: time.UnixMilli(st.ColumnInt64(1)).UTC(), Actor: st.ColumnText(2),
+		RequestID: st.ColumnText(3), Op: st.ColumnText(4), ID: st.ColumnText(6), Version: st.ColumnText(7)}
+	var err error
+	if r.Type, err = t.typeName(st.ColumnInt64(5)); err != nil {
+		return r, err
+	}
+	r.Changes, err = decodeDeltas(columnBytes(st, 8))
+	return r, err
+}
+
+func decodeDeltas(data []byte) ([]scim.RecordDelta, error) {
+	o, err := scim.ParseObject(data, 0)
+	if err != nil {
+		return nil, fmt.Errorf("change log: %w", err)
+	}
+	list, _ := o.Get("deltas").([]any)
+	var deltas []scim.RecordDelta
+	for _, v := range list {
+		parts, _ := v.([]any)
+		if len(parts) != 3 {
+			return nil, fmt.Errorf("change log: a delta of %d parts", len(parts))
+		}
+		var d scim.RecordDelta
+		d.Path, _ = parts[0].(string)
+		d.Added, d.Removed = plain(parts[1]), plain(parts[2])
+		deltas = append(deltas, d)
+	}
+	return deltas, nil
+}
+
+// plain gives the numbers of a parsed list the types of attribute values.
+func plain(v any) []any {
+	list, _ := v.([]any)
+	for i := range list {
+		list[i] = plainValue(list[i])
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+func plainValue(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
+			return n
+		}
+		f, _ := v.Float64()
+		return f
+	case scim.Object:
+		for i := range v {
+			v[i].Value = plainValue(v[i].Value)
+		}
+	case []any:
+		for i := range v {
+			v[i] = plainValue(v[i])
+		}
+	}
+	return v
+}

@@ -1,0 +1,113 @@
+package sqlite
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// entry is a row of resources as it is read.
+type entry struct {
+	pk, typ        int64
+	members, links int64 // how many there are
+	seen           bool  // it was there before this session wrote it
+	r              *scim.Resource
+}
+
+// columns are those that scan reads, in its order.
+const columns = `r.pk, r.type, r.id, r.external, r.version, r.created, r.modified, r.members, r.links, r.digest, r.schemas, r.text, r.hidden`
+
+// columnCount is how many they are.
+const columnCount = 13
+
+func scan(st *sqlite.Stmt, rt *scim.ResourceType) *entry {
+	return &entry{seen: true, pk: st.ColumnInt64(0), typ: st.ColumnInt64(1), members: st.ColumnInt64(7), links: st.ColumnInt64(8),
+		r: &scim.Resource{
+			Type: rt, ID: st.ColumnText(2), ExternalID: st.ColumnText(3), Digest: st.ColumnText(9),
+			Meta: scim.Meta{
+				Created: instant(st.ColumnInt64(5)), LastModified: instant(st.ColumnInt64(6)), Version: st.ColumnText(4)},
+			Schemas: strings.Fields(st.ColumnText(10)), Text: columnBytes(st, 11), Hidden: columnBytes(st, 12),
+		}}
+}
+
+// instant is the inverse of scim.Instant.
+func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+// Get implements scim.Backend.
+func (s *Store) Get(ctx context.Context, ref scim.Ref, sel scim.Selection) (r *scim.Resource, err error) {
+	err = s.read(ctx, func(t *session) error {
+		r, err = t.get(ctx, ref, sel)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (t *session) get(ctx context.Context, ref scim.Ref, sel scim.Selection) (*scim.Resource, error) {
+	row, err := t.find(ref)
+	if err != nil {
+		return nil, err
+	}
+	return row.r, t.complete(ctx, []*entry{row}, ref.Type, sel, known)
+}
+
+// find returns a resource without what other tables know of it.
+func (t *session) find(ref scim.Ref) (row *entry, err error) {
+	typ, err := t.typePK(ref.Type)
+	if err != nil {
+		return nil, err
+	}
+	err = t.each(`SELECT `+columns+` FROM resources r WHERE r.tenant = ? AND r.id = ? AND r.type = ?`,
+		func(st *sqlite.Stmt) error {
+			row = scan(st, ref.Type)
+			return nil
+		}, t.tenant, ref.ID, typ)
+	if err == nil && row == nil {
+		err = scim.ErrNotFound
+	}
+	return row, err
+}
+
+// age says whether a resource can be in groups yet.
+type age bool
+
+const (
+	known age = false
+	fresh age = true
+)
+
+// complete adds to resources of one type what the selection wants of groups,
+// members and references: one query each, however many resources there are.
+func (t *session) complete(ctx context.Context, rows []*entry, rt *scim.ResourceType, sel scim.Selection, a age) error {
+	if err := t.links(rows); err != nil {
+		return err
+	}
+	if g := rt.Groups(); g != nil && a == known && sel.Wants(g.Name) {
+		if err := t.groups(rows); err != nil {
+			return err
+		}
+	}
+	if m := rt.Membership(); m != nil && sel.Wants(m.Name) {
+		return t.members(ctx, rows)
+	}
+	return nil
+}
+
+// list is the resources' numbers as JSON, for json_each: the way to hand a
+// statement a list whose length is not part of its text.
+func list(rows []*entry) string {
+	b := []byte{'['}
+	for i, row := range rows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = scim.AppendValue(b, row.pk)
+	}
+	return string(append(b, ']'))
+}

@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"context"
+
+	"zombiezen.com/go/sqlite"
+
+	"github.com/rollcall-scim/rollcall/internal/sqlfilter"
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// List implements scim.Backend.
+func (s *Store) List(ctx context.Context, q scim.Query) (p *scim.Page, err error) {
+	err = s.read(ctx, func(t *session) error {
+		p, err = t.list(ctx, q)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (t *session) list(ctx context.Context, q scim.Query) (*scim.Page, error) {
+	p := &scim.Page{}
+	typ, err := t.typePK(q.Type)
+	if err != nil || typ == 0 || t.tenant == 0 {
+		return p, err
+	}
+	plan := sqlfilter.List(q, sqlfilter.Options{Dialect: dialect{tenant: t.tenant}, Tenant: t.tenant,
+		Nested: t.names.nested[t.tenant] > 0})
+	if !q.NoTotal {
+		if p.Total, err = t.total(q, plan, typ); err != nil {
+			return nil, err
+		}
+	}
+	if q.Count <= 0 {
+		return p, nil
+	}
+	rows, last, err := t.page(q, plan)
+	if err != nil {
+		return nil, err
+	}
+	p.Last = last
+	for _, row := range rows {
+		p.Resources = append(p.Resources, row.r)
+	}
+	return p, t.complete(ctx, rows, q.Type, q.Selection, known)
+}
+
+// total is the number of resources that match: kept where that is all of them.
+func (t *session) total(q scim.Query, plan sqlfilter.Plan, typ int64) (int, error) {
+	if q.Filter == nil {
+		n, _, err := t.one(`SELECT n FROM counts WHERE tenant = ? AND type = ?`, t.tenant, typ)
+		return int(n), err
+	}
+	return t.countOf(plan.Total)
+}
+
+func (t *session) countOf(c sqlfilter.Clause) (n int, err error) {
+	err = t.eachFiltered(c.SQL, t.arguments(c.Args), func(st *sqlite.Stmt) error {
+		n = st.ColumnInt(0)
+		return nil
+	})
+	return n, err
+}
+
+// page reads the rows of a page, and the position of its last one if others
+// follow.
+func (t *session) page(q scim.Query, plan sqlfilter.Plan) (rows []*entry, last *scim.Keyset, err error) {
+	skip := 0
+	if q.After == nil {
+		skip = max(q.StartIndex-1, 0)
+	}
+	more := false // than Count
+	for i, part := range plan.Parts {
+		before := len(rows)
+		err := t.eachFiltered(statement(part), append(t.arguments(part.Args), q.Count+1-len(rows), skip),
+			func(st *sqlite.Stmt) error {
+				if len(rows) == q.Count {
+					more = true
+					return nil
+				}
+				row := scan(st, q.Type)
+				last = keyset(st, part, row)
+				rows = append(rows, row)
+				return nil
+			})
+		if err != nil {
+			return nil, nil, err
+		}
+		if more || i == len(plan.Parts)-1 {
+			break
+		}
+		if got := len(rows) - before; got > 0 || skip == 0 {
+			skip = 0
+			continue
+		}
+		n, err := t.countOf(part.Count)
+		if err != nil {
+			return nil, nil, err
+		}
+		skip = max(skip-n, 0)
+	}
+	if !more {
+		last = nil
+	}
+	return rows, last, nil
+}
+
+// statement is a part of a list as SQL. The inner SELECT reads indexes alone,
+// so that skipping to a distant page touches no document; the documents of the
+// page are then read by their numbers, in its order.
+func statement(part sqlfilter.Part) string {
+	key := "NULL"
+	if part.Key != "" {
+		key = part.Key
+	}
+	return `SELECT ` + columns + `, p.key FROM (SELECT r.pk AS pk, ` + key + ` AS key ` + part.SQL +
+		` LIMIT ? OFFSET ?) p CROSS JOIN resources r ON r.pk = p.pk`
+}
+
+func keyset(st *sqlite.Stmt, part sqlfilter.Part, row *entry) *scim.Keyset {
+	k := &scim.Keyset{Absent: part.Absent, Seq: row.pk, ID: row.r.ID}
+	switch {
+	case part.Key == "":
+	case !part.Numeric:
+		k.Text = st.ColumnText(columnCount)
+	case st.ColumnType(columnCount) == sqlite.TypeFloat:
+		k.Float = st.ColumnFloat(columnCount)
+	default:
+		k.Int = st.ColumnInt64(columnCount)
+	}
+	return k
+}
+
+// arguments puts numbers in the place of paths and types.
+func (t *session) arguments(args []any) []any {
+	out := make([]any, len(args), len(args)+2)
+	for i, a := range args {
+		switch a := a.(type) {
+		case sqlfilter.Path:
+			out[i] = number(t.names.paths, string(a))
+		case sqlfilter.Type:
+			out[i] = number(t.names.types, string(a))
+		default:
+			out[i] = a
+		}
+	}
+	return out
+}
+
+// number is that of a name, or one that no row has.
+func number(in map[string]int64, name string) int64 {
+	if pk, ok := in[name]; ok {
+		return pk
+	}
+	return -1
+}

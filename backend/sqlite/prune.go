@@ -1,0 +1,82 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// pruneStep bounds the rows of the change log that one transaction removes, and
+// pruneEvery is how often the log is looked at.
+const (
+	pruneStep  = 2_000
+	pruneEvery = time.Hour
+)
+
+// pruneForever keeps the change log as long as Options.HistoryDays says.
+func (db *DB) pruneForever() {
+	if db.o.HistoryDays <= 0 {
+		return
+	}
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		if err := db.prune(db.life); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errClosed) {
+			db.o.Logger.Warn("sqlite: the change log was not pruned; it is tried again later", "err", err)
+		}
+		select {
+		case <-tick.C:
+		case <-db.life.Done():
+			return
+		}
+	}
+}
+
+// prune removes what is too old, in small steps between which others write.
+func (db *DB) prune(ctx context.Context) error {
+	oldest := db.o.Now().AddDate(0, 0, -db.o.HistoryDays).UnixMilli()
+	for {
+		n := 0
+		err := db.writer.do(ctx, func() (err error) {
+			n, err = db.writer.pruneOnce(oldest)
+			return err
+		})
+		if err != nil || n < pruneStep {
+			return err
+		}
+	}
+}
+
+// pruneOnce removes at most pruneStep rows of records from before oldest, the
+// oldest first, and returns how many.
+func (w *writer) pruneOnce(oldest int64) (n int, err error) {
+	var old []int64
+	over := false
+	err = w.conn.each(`SELECT seq, time FROM changes ORDER BY seq LIMIT ?`, func(st *sqlite.Stmt) error {
+		// A clock that was set back must not let records through out of order.
+		if over = over || st.ColumnInt64(1) >= oldest; !over {
+			old = append(old, st.ColumnInt64(0))
+		}
+		return nil
+	}, pruneStep)
+	if err != nil {
+		return 0, err
+	}
+	for _, seq := range old {
+		err := w.conn.exec(`DELETE FROM changes_people WHERE (tenant, person, change) IN (
+			SELECT tenant, person, change FROM changes_people WHERE change = ? LIMIT ?)`, seq, pruneStep-n)
+		if err != nil {
+			return n, err
+		}
+		if n += w.conn.Changes(); n >= pruneStep {
+			return n, nil // more of this record may be left
+		}
+		if err := w.conn.exec(`DELETE FROM changes WHERE seq = ?`, seq); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}

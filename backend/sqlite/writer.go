@@ -1,0 +1,221 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// errClosed is the error of calls after Close.
+var errClosed = scim.Unavailable(errors.New("sqlite: the database is closed"))
+
+// mostBatch bounds how long a transaction takes more writes in.
+const mostBatch = 20 * time.Millisecond
+
+// writer owns the connection that writes. Its goroutine takes the jobs that
+// wait, runs each in its own savepoint of one transaction, commits once, and
+// only then tells the callers.
+type writer struct {
+	db      *DB
+	conn    *conn
+	queue   chan *job
+	closing chan struct{}
+	done    chan struct{}
+	names   *names   // as the open transaction sees them
+	undo    []func() // what takes back the transaction's effects on memory
+	seq     int64    // of the resource last created
+	dirty   bool     // names differ from what readers see
+	commits atomic.Int64
+}
+
+type job struct {
+	ctx   context.Context
+	run   func() error
+	err   error
+	state atomic.Int32
+	done  chan struct{}
+}
+
+const (
+	jobWaiting int32 = iota
+	jobTaken
+	jobLeft // its caller went away before it was taken
+)
+
+// do runs f on the writer's goroutine and returns once its effects are durable,
+// or undone because f or the commit failed. A caller whose context ends while
+// the job waits leaves at once, and the job is dropped.
+func (w *writer) do(ctx context.Context, f func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job{ctx: ctx, run: f, done: make(chan struct{})}
+	select {
+	case <-w.closing:
+		return errClosed
+	default:
+	}
+	select {
+	case w.queue <- j:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.closing:
+		return errClosed
+	}
+	select {
+	case <-j.done:
+	case <-ctx.Done():
+		if j.state.CompareAndSwap(jobWaiting, jobLeft) {
+			return ctx.Err()
+		}
+		<-j.done
+	case <-w.done:
+		if j.state.CompareAndSwap(jobWaiting, jobLeft) {
+			return errClosed
+		}
+		<-j.done
+	}
+	return outward(ctx, j.err)
+}
+
+func (w *writer) loop() {
+	defer close(w.done)
+	batch := make([]*job, 0, w.db.o.CommitMost)
+	for {
+		var first *job
+		select {
+		case first = <-w.queue:
+		case <-w.closing:
+			select {
+			case first = <-w.queue: // queued before Close: still done
+			default:
+				return
+			}
+		}
+		batch = w.transaction(first, batch[:0])
+		for i, j := range batch {
+			close(j.done)
+			batch[i] = nil
+		}
+	}
+}
+
+// transaction runs first, and the jobs that wait behind it, in one transaction,
+// and returns them with their results.
+func (w *writer) transaction(first *job, batch []*job) []*job {
+	began := false
+	deadline := time.Now().Add(mostBatch)
+	var window <-chan time.Time
+	if d := w.db.o.CommitWindow; d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		window = t.C
+	}
+	var broken error
+	for j := first; j != nil; {
+		if j.state.CompareAndSwap(jobWaiting, jobTaken) {
+			batch = append(batch, j)
+			if j.err = j.ctx.Err(); j.err == nil {
+				if !began {
+					if broken = w.conn.exec("BEGIN IMMEDIATE"); broken == nil {
+						began = true
+					}
+				}
+				if broken == nil {
+					j.err = w.savepoint(j.run)
+					if began && w.conn.AutocommitEnabled() {
+						// SQLite gave the whole transaction up, as it does when a disk is full.
+						broken = errors.Join(errors.New("the transaction was rolled back"), j.err)
+					}
+				}
+			}
+		}
+		if broken != nil || len(batch) >= w.db.o.CommitMost || time.Now().After(deadline) {
+			break
+		}
+		j = w.next(window)
+	}
+	if began && broken == nil {
+		if broken = w.conn.exec("COMMIT"); broken == nil {
+			w.commits.Add(1)
+		}
+	}
+	if broken == nil {
+		w.undo = w.undo[:0]
+		w.publish()
+		return batch
+	}
+	w.takeBack(0)
+	if began && !w.conn.AutocommitEnabled() {
+		if err := w.conn.exec("ROLLBACK"); err != nil {
+			w.db.o.Logger.Error("sqlite: rollback", "err", err)
+		}
+	}
+	w.db.o.Logger.Error("sqlite: commit failed, nothing was changed", "err", broken, "writes", len(batch))
+	for _, j := range batch {
+		j.err = scim.Unavailable(fmt.Errorf("sqlite: commit: %w", broken))
+	}
+	return batch
+}
+
+// next returns the next waiting job, or nil when it is time to commit.
+func (w *writer) next(window <-chan time.Time) *job {
+	select {
+	case j := <-w.queue:
+		return j
+	default:
+	}
+	if window == nil {
+		return nil
+	}
+	select {
+	case j := <-w.queue:
+		return j
+	case <-window:
+		return nil
+	case <-w.closing:
+		return nil
+	}
+}
+
+// savepoint runs f so that it happens wholly or not at all. It nests.
+func (w *writer) savepoint(f func() error) (err error) {
+	if err := w.conn.exec("SAVEPOINT one"); err != nil {
+		return err
+	}
+	mark := len(w.undo)
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+		if err == nil {
+			if err = w.conn.exec("RELEASE one"); err == nil {
+				return
+			}
+		}
+		w.takeBack(mark)
+		if w.conn.AutocommitEnabled() {
+			return
+		}
+		if e := w.conn.exec("ROLLBACK TO one"); e != nil {
+			err = errors.Join(err, e)
+		}
+		if e := w.conn.exec("RELEASE one"); e != nil {
+			err = errors.Join(err, e)
+		}
+	}()
+	return f()
+}
+
+// takeBack undoes the effects on memory since mark, the last first.
+func (w *writer) takeBack(mark int) {
+	for i := len(w.undo) - 1; i >= mark; i-- {
+		w.undo[i]()
+	}
+	w.undo = w.undo[:mark]
+}
