@@ -54,7 +54,7 @@ func (p Path) String() string {
 	}
 	head := p.AttrPath
 	head.Sub = ""
-	s := head.String() + "[" + p.Filter.String() + "]"
+	s := head.String() + "[" + inner(p.Filter).String() + "]"
 	if p.Sub != "" {
 		s += "." + p.Sub
 	}

@@ -51,7 +51,7 @@ func join(a *scim.Attribute, list, given []any) ([]any, error) {
 		default:
 			old, _ := list[i].(scim.Object)
 			object, _ := v.(scim.Object)
-			merged, err := merge(a, old, object)
+			merged, err := merge(a, old, told(old, object))
 			if err != nil {
 				return nil, err
 			}
@@ -63,6 +63,18 @@ func join(a *scim.Attribute, list, given []any) ([]any, error) {
 		}
 	}
 	return list, nil
+}
+
+// told returns what given says that the element does not: false says nothing
+// of one that has no such boolean.
+func told(element, given scim.Object) scim.Object {
+	var news scim.Object
+	for _, m := range given {
+		if old := element.Get(m.Name); !scim.Equal(old, m.Value) && (old != nil || m.Value != false) {
+			news = append(news, m)
+		}
+	}
+	return news
 }
 
 // without returns list less the elements that have all that one of given has.
