@@ -25,6 +25,9 @@ func (c *call) replace(ref scim.Ref) (Response, error) {
 		after.Type = ref.Type
 		keep := c.e.c.Profile.Switches.KeepActive
 		schema.Replace(before, after, named, keep)
+		if !keep {
+			schema.Defaults(after, named)
+		}
 		if keep && before.Attrs.Get("active") == false && !slices.Contains(named, "active") {
 			c.report("LIFE-08")
 		}
