@@ -12,6 +12,7 @@ import (
 // subtests, FILE/PROFILE/BACKEND, are what the conformance report reads.
 func TestFixtures(t *testing.T) {
 	t.Parallel()
+	backends := stores(t)
 	for name, f := range fixtures(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -23,7 +24,7 @@ func TestFixtures(t *testing.T) {
 					t.Run(profile+"/"+b.name, func(t *testing.T) {
 						t.Parallel()
 						conv := conformance.New(f)
-						if err := conv.Run(t.Context(), serve(t, f, conv, profile, b.open(t))); err != nil {
+						if err := conv.Run(t.Context(), serve(t, f, conv, profile, b)); err != nil {
 							t.Errorf("testdata/%s.txtar: %s\n%v", name, f.Title, err)
 						}
 					})

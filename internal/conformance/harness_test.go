@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/memory"
+	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/conformance"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
@@ -23,13 +24,46 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
-// backends are the stores that every fixture runs against, each on a fresh
-// tenant.
-var backends = []struct {
+// store is a backend that every fixture runs against, each on a fresh tenant.
+type store struct {
 	name string
-	open func(*testing.T) scim.Backend
-}{
-	{"memory", func(*testing.T) scim.Backend { return new(memory.Store) }},
+	open func(tenant string, types []*scim.ResourceType) scim.Backend
+}
+
+// stores opens the backends until the test ends. All fixtures share one SQLite
+// file, each in a tenant of its own: a query that forgets the tenant finds too
+// much.
+func stores(t *testing.T) []store {
+	t.Helper()
+	var tenants sync.Map // name → its resource types
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "fixtures.db"), sqlite.Options{
+		Load: schema.Load, Encode: schema.Encode, HistoryDays: 400,
+		Type: func(tenant, name string) *scim.ResourceType {
+			types, _ := tenants.Load(tenant)
+			list, _ := types.([]*scim.ResourceType)
+			for _, typ := range list {
+				if typ.Name == name {
+					return typ
+				}
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return []store{
+		{"memory", func(string, []*scim.ResourceType) scim.Backend { return new(memory.Store) }},
+		{"sqlite", func(tenant string, types []*scim.ResourceType) scim.Backend {
+			tenants.Store(tenant, types)
+			return db.Tenant(tenant)
+		}},
+	}
 }
 
 // clock is the server's time, which a fixture can move.
@@ -51,7 +85,7 @@ func (c *clock) advance(d time.Duration) {
 }
 
 // serve starts a server as a fixture wants it.
-func serve(t *testing.T, f *conformance.Fixture, conv *conformance.Conversation, profile string, b scim.Backend) conformance.Target {
+func serve(t *testing.T, f *conformance.Fixture, conv *conformance.Conversation, profile string, b store) conformance.Target {
 	t.Helper()
 	p, ok := compat.Lookup(profile)
 	if !ok {
@@ -70,7 +104,7 @@ func serve(t *testing.T, f *conformance.Fixture, conv *conformance.Conversation,
 			return "", scim.ErrNotFound
 		}
 	}
-	e, err := engine.New(b, cfg)
+	e, err := engine.New(b.open(t.Name(), cfg.Types), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
