@@ -1,0 +1,113 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/compat"
+	"github.com/rollcall-scim/rollcall/scim/scimhttp"
+)
+
+// exchange is what the line of a request says beyond the request: it is filled
+// in further down and read at the end.
+type exchange struct {
+	id        string
+	operation string
+	rules     []string
+	err       error
+}
+
+type exchangeKey struct{}
+
+// observe is called by scimhttp after each response.
+func observe(x scimhttp.Exchange) {
+	if e, ok := x.HTTP.Context().Value(exchangeKey{}).(*exchange); ok {
+		e.operation, e.rules, e.err = x.Response.Operation, x.Response.Rules, x.Response.Err
+	}
+}
+
+// logAccess writes the line of a request: no query, since filters hold values,
+// no header, since tokens are in one, and no text of a 4xx, which may quote
+// the client.
+func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *exchange, took time.Duration) {
+	level := slog.LevelInfo
+	switch {
+	case w.status >= 500 && w.status != http.StatusNotImplemented && w.status != http.StatusServiceUnavailable:
+		level = slog.LevelError
+	case strings.HasPrefix(path, "/health"):
+		level = slog.LevelDebug
+	}
+	ctx := context.Background()
+	if !srv.log.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("id", x.id),
+		slog.String("method", r.Method),
+		slog.String("path", path),
+		slog.Int("status", w.status),
+		slog.Float64("ms", float64(took.Microseconds())/1000),
+		slog.Int64("bytes", w.bytes),
+		slog.String("client", compat.ClientOf(r.UserAgent())),
+		slog.String("remote", r.RemoteAddr))
+	if actor := scim.OriginOf(r.Context()).Actor; actor != "" {
+		attrs = append(attrs, slog.String("actor", actor))
+	}
+	if x.operation != "" {
+		attrs = append(attrs, slog.String("op", x.operation))
+	}
+	var e *scim.Error
+	switch {
+	case x.err == nil:
+	case errors.As(x.err, &e) && e.Status < 500:
+		if e.Type != "" {
+			attrs = append(attrs, slog.String("scimType", string(e.Type)))
+		}
+	case errors.As(x.err, &e) && e.Err != nil:
+		attrs = append(attrs, slog.String("error", e.Err.Error()))
+	default:
+		attrs = append(attrs, slog.String("error", x.err.Error()))
+	}
+	if len(x.rules) > 0 && srv.log.Enabled(ctx, slog.LevelDebug) {
+		attrs = append(attrs, slog.String("rules", strings.Join(x.rules, " ")))
+	}
+	srv.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// recorder notes the status and the length of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (srv *Server) isOpen() bool {
+	_, open := srv.auth.(auth.Open)
+	return open
+}

@@ -1,0 +1,249 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes of the program.
+const (
+	exitStopped = 0 // stopped as asked
+	exitFailed  = 1 // could not start or run
+	exitUsage   = 2 // wrong usage
+)
+
+// Main runs the program with its arguments, without the program's name, and
+// its environment ("NAME=value"), and returns the exit code. It stops when ctx
+// ends or the process gets SIGTERM or SIGINT.
+func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	var cli struct {
+		Serve       struct{ Config } `cmd:"" default:"withargs" help:"Serve the directory (what rollcall does without a command)."`
+		Status      struct{ Config } `cmd:"" help:"Say what serves the data folder."`
+		Healthcheck struct{ Config } `cmd:"" help:"Ask the server that is configured so how it is; exit 0 if it is well."`
+		Version     struct{}         `cmd:"" help:"Print the version."`
+	}
+	exited := false
+	parser, err := kong.New(&cli,
+		kong.Name("rollcall"),
+		kong.Description("A SCIM 2.0 service provider: identity providers push users and groups into it."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { exited = true }),
+		kong.ValueFormatter(formatHelp),
+		kong.Help(help),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}))
+	if err != nil {
+		fmt.Fprintln(stderr, "rollcall:", err)
+		return exitFailed
+	}
+	call, err := parser.Parse(args)
+	switch {
+	case exited: // --help
+		return exitStopped
+	case err != nil:
+		fmt.Fprintln(stderr, "rollcall:", err)
+		fmt.Fprintln(stderr, `rollcall: "rollcall serve --help" lists what can be set`)
+		return exitUsage
+	}
+	command := call.Command()
+	if command == "version" {
+		fmt.Fprintln(stdout, "rollcall", Version())
+		return exitStopped
+	}
+	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config}[command]
+	warnings, err := config.Load(environ)
+	if err != nil {
+		fmt.Fprintln(stderr, "rollcall:", err)
+		return exitFailed
+	}
+	settings, err := config.Settings()
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintln(stderr, "rollcall:", line)
+		}
+		return usageOr(err)
+	}
+	switch command {
+	case "status":
+		err = askStatus(ctx, settings.DataDir, stdout)
+	case "healthcheck":
+		err = checkHealth(ctx, settings)
+	default:
+		return serve(ctx, settings, warnings, stdout, stderr)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "rollcall:", err)
+		return exitFailed
+	}
+	return exitStopped
+}
+
+// usageOr returns exitUsage if a fault is on the command line.
+func usageOr(err error) int {
+	var list interface{ Unwrap() []error }
+	if errors.As(err, &list) {
+		for _, fault := range list.Unwrap() {
+			var p *problem
+			if errors.As(fault, &p) && strings.HasPrefix(p.source, "--") {
+				return exitUsage
+			}
+		}
+	}
+	return exitFailed
+}
+
+// serve runs the server.
+func serve(ctx context.Context, s Settings, warnings []string, stdout, stderr io.Writer) int {
+	log := newLogger(stderr, s)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
+	srv, err := Open(ctx, s, log)
+	if err != nil {
+		fatal(log, err)
+		if s.LogLevel > levelFatal { // a start that fails is never silent
+			fmt.Fprintln(stderr, "rollcall:", err)
+		}
+		return exitFailed
+	}
+	defer srv.Close()
+	log.Info("serving", "version", Version(), "listen", srv.Addr().String(), "base", srv.Base(), "data", s.DataDir,
+		"profile", s.Profile.Name)
+	if srv.tls == nil && !loopback(srv.Addr()) {
+		log.Warn("plain HTTP on an address that is not loopback: tokens and personal data are readable on the way; " +
+			"put a proxy with HTTPS before it or set ROLLCALL_TLS_CERT and ROLLCALL_TLS_KEY")
+	}
+	if f, ok := stdout.(*os.File); s.TokenFile != "" || ok && isTerminal(f) {
+		srv.greet(stdout)
+	}
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-reload:
+				if err := srv.LoadSchemas(); err != nil {
+					log.Error("the schemas were not reloaded; what was served stays", "error", err)
+				} else {
+					log.Info("schemas reloaded")
+				}
+			}
+		}
+	}()
+	if err := srv.Serve(ctx); err != nil {
+		fatal(log, err)
+		return exitFailed
+	}
+	log.Info("stopped")
+	return exitStopped
+}
+
+// greet tells a person how to call the server.
+func (srv *Server) greet(out io.Writer) {
+	header := ""
+	switch {
+	case srv.s.TokenFile != "":
+		header = ` -H "Authorization: Bearer $(head -n 1 ` + srv.s.TokenFile + `)"`
+	case !srv.isOpen():
+		header = ` -H "Authorization: Bearer $SCIM_API_TOKEN"`
+	}
+	fmt.Fprintf(out, "\n  Rollcall serves SCIM 2.0 at %s\n\n  curl%s %s/Users\n\n", srv.base, header, srv.base)
+}
+
+// checkHealth asks the server that the settings describe, from this machine.
+func checkHealth(ctx context.Context, s Settings) error {
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		return err
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip != nil && ip.To4() == nil {
+			host = "::1"
+		}
+	}
+	scheme := "http"
+	if s.TLSCert != "" {
+		scheme = "https"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	// The certificate is made for another name than that of this machine's
+	// loopback, and nothing secret is sent or believed.
+	client := http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}}} //nolint:gosec // see above
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+net.JoinHostPort(host, port)+"/health", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server at %s is not well: %s", req.URL, resp.Status)
+	}
+	return nil
+}
+
+// Version returns the version that the program was built as.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// help prints kong's help, and after it the variables that have no flag.
+func help(o kong.HelpOptions, ctx *kong.Context) error {
+	if err := kong.DefaultHelpPrinter(o, ctx); err != nil {
+		return err
+	}
+	if sel := ctx.Selected(); sel == nil || sel.Name != "serve" {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString("\nIn the environment only:\n")
+	for _, f := range fields() {
+		if f.flag == "" {
+			fmt.Fprintf(&b, "  %s\n        %s%s\n", strings.Join(f.env, ", "), strings.ReplaceAll(f.help, "$$", "$"), standard(f.std))
+		}
+	}
+	b.WriteString("\nA flag wins over the environment, a ROLLCALL_ variable over the others. An empty variable is an unset one.\n")
+	_, err := io.WriteString(ctx.Stdout, b.String())
+	return err
+}
+
+func formatHelp(v *kong.Value) string {
+	text := v.Help + standard(v.Tag.Get("std"))
+	if names := v.Tag.Get("variable"); names != "" {
+		text += " [" + strings.ReplaceAll(names, " ", ", ") + "]"
+	}
+	return text
+}
+
+func standard(std string) string {
+	if std == "" {
+		return ""
+	}
+	return " (default: " + std + ")"
+}

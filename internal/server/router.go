@@ -1,0 +1,153 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/scimhttp"
+)
+
+// ServeHTTP authenticates a request and sends it to its part of the program.
+// Authentication comes before routing and what is public is listed, so a path
+// that the two could read differently needs a token. Both look at the same
+// cleaned path, of which nothing is decoded.
+func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	started := time.Now()
+	out := &recorder{ResponseWriter: w}
+	id := scimhttp.RequestID(r)
+	access := &exchange{id: id}
+	ctx := scim.WithOrigin(context.WithValue(r.Context(), exchangeKey{}, access), scim.Origin{RequestID: id})
+	r = r.WithContext(ctx)
+	h := w.Header()
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	path := scimhttp.Clean(r.URL.EscapedPath())
+	defer func() { // also when the handler cuts the connection
+		srv.logAccess(r, path, out, access, time.Since(started))
+	}()
+
+	if !srv.cors(out, r) {
+		return
+	}
+	switch {
+	case path == "/health" || strings.HasPrefix(path, "/health/"):
+		srv.serveHealth(out, r, path)
+		return
+	case srv.draining.Load():
+		out.Header().Set("Connection", "close")
+		scimhttp.Error(out, &scim.Error{Status: http.StatusServiceUnavailable, Detail: "the server is stopping", RetryAfter: time.Second})
+		return
+	}
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	// A page for people, a fixed list for gateways and the one document that
+	// RFC 7643 §5 wants readable without credentials.
+	public := read && (srv.isPage(r, path) || path == "/api/protocols" ||
+		srv.isServiceProviderConfig(path) && len(r.Header.Values("Authorization")) == 0)
+	if !public {
+		p, err := srv.auth.Authenticate(r)
+		if err != nil {
+			if c := srv.auth.Challenge(err); c != "" {
+				out.Header().Set("WWW-Authenticate", c)
+			}
+			access.err = err
+			scimhttp.Error(out, scim.AsError(err))
+			return
+		}
+		r = r.WithContext(scim.WithOrigin(ctx, scim.Origin{Actor: p.Subject, RequestID: id}))
+	}
+	switch rest, mounted := srv.underMount(path); {
+	case srv.isPage(r, path):
+		srv.servePage(out, r)
+	case path == "/api/protocols":
+		serveProtocols(out, r, srv.s.Mount)
+	case mounted:
+		srv.serveSCIM(out, r, rest)
+	default:
+		scimhttp.Error(out, &scim.Error{Status: http.StatusNotFound, Detail: "there is nothing at this path; SCIM is under " + srv.s.Mount + "/v2"})
+	}
+}
+
+// underMount returns the rest of a cleaned path that is under the mount.
+func (srv *Server) underMount(path string) (string, bool) {
+	rest, ok := strings.CutPrefix(path, srv.s.Mount)
+	switch {
+	case !ok || rest != "" && rest[0] != '/':
+		return "", false
+	case rest == "":
+		return "/", true
+	}
+	return rest, true
+}
+
+func (srv *Server) isServiceProviderConfig(path string) bool {
+	rest, ok := srv.underMount(path)
+	if !ok {
+		return false
+	}
+	rest = strings.TrimPrefix(rest, "/v2")
+	return strings.EqualFold(rest, "/ServiceProviderConfig") || strings.EqualFold(rest, "/ServiceProviderConfigs")
+}
+
+func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, path string) {
+	decoded, err := url.PathUnescape(path)
+	if err != nil { // net/http has parsed it: it can't be
+		scimhttp.Error(w, scim.Errorf(scim.TypeInvalidSyntax, "the path is not well-formed (RFC 3986 §2.1)"))
+		return
+	}
+	inner := *r
+	u := *r.URL
+	u.Path, u.RawPath = decoded, path
+	inner.URL = &u
+	(*srv.handler.Load()).ServeHTTP(w, &inner)
+}
+
+// cors answers what a browser asks on behalf of pages of other origins. Only
+// listed origins may read answers, and a page of another origin can't make an
+// open directory do anything: it sends no token, but there it needs none. It
+// reports whether the request is to go on.
+func (srv *Server) cors(w http.ResponseWriter, r *http.Request) bool {
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	allowed := false
+	for _, o := range srv.s.Origins {
+		allowed = allowed || o == strings.ToLower(origin)
+	}
+	if allowed {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, X-Request-Id")
+	}
+	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" && allowed {
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, If-Match, If-None-Match, Prefer, X-Request-Id")
+		h.Set("Access-Control-Max-Age", "600")
+		w.WriteHeader(http.StatusNoContent)
+		return false
+	}
+	if !allowed && srv.isOpen() && !sameOrigin(r, origin) {
+		scimhttp.Error(w, &scim.Error{Status: http.StatusForbidden,
+			Detail: "without a token, pages of other origins are refused; ROLLCALL_CORS_ORIGINS lists those that may call"})
+		return false
+	}
+	return true
+}
+
+// sameOrigin reports whether a page asks for its own server.
+func sameOrigin(r *http.Request, origin string) bool {
+	_, host, ok := strings.Cut(origin, "://")
+	return ok && strings.EqualFold(host, r.Host)
+}
+
+// loopback reports whether an address is reached from this machine alone.
+func loopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

@@ -1,0 +1,270 @@
+package server
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/rollcall-scim/rollcall/scim/compat"
+)
+
+// Settings is a Config that was checked. The zero value of each field that is
+// not listed with another means "none".
+type Settings struct {
+	Listen          string   // host:port
+	BaseURL         string   // origin and optional path; "": by Listen
+	Mount           string   // "/scim"; "": the root
+	Origins         []string // of CORS
+	Proxies         []netip.Prefix
+	Tokens          []string
+	TokenFile       string
+	TLSCert, TLSKey string
+	RunAs           *Owner
+
+	DataDir       string
+	HistoryDays   int // 0: for ever
+	HashPasswords bool
+	Profile       compat.Profile
+	Schemas       string // folder
+
+	LogLevel    slog.Level
+	LogFormat   string // "text", "json" or "": by the terminal
+	MemoryLimit int64  // bytes; 0: none
+
+	unsafeSynchronous string // of SQLite, for the tests of durability
+}
+
+// Owner is a user and a group of the system.
+type Owner struct{ UID, GID int }
+
+// problem is a value that can't be used. Its text names the variable or flag,
+// the value and what is allowed.
+type problem struct {
+	source, text string
+}
+
+func (p *problem) Error() string { return p.source + p.text }
+
+// Settings checks the configuration. Every fault is reported, each in a line of
+// its own.
+func (c *Config) Settings() (Settings, error) {
+	s := Settings{TokenFile: c.TokenFile, TLSCert: c.TLSCert, TLSKey: c.TLSKey, Schemas: c.Schemas,
+		DataDir: cmp.Or(c.DataDir, "./data"), LogFormat: strings.ToLower(c.LogFormat)}
+	var faults []error
+	bad := func(name, value, allowed string) {
+		faults = append(faults, &problem{c.source(name), `="` + printable(value) + `": ` + allowed})
+	}
+	var ok bool
+
+	s.Listen = cmp.Or(c.Listen, ":8080")
+	if !validAddress(s.Listen) {
+		bad("Listen", s.Listen, `must be an address to listen on, such as ":8080" or "127.0.0.1:8080"`)
+	}
+	if s.BaseURL, ok = baseURL(c.BaseURL); !ok {
+		bad("BaseURL", redactURL(c.BaseURL), `must be an http or https URL without user, query or fragment, such as "https://id.example.com"`)
+	}
+	if s.Mount, ok = mountPath(cmp.Or(c.ContextPath, "/scim")); !ok {
+		bad("ContextPath", c.ContextPath, `must be a path of letters, digits and "-._~", such as "/scim", or "/"`)
+	}
+	for _, origin := range commaList(cmp.Or(c.CORSOrigins, "http://localhost:3000,http://localhost:5173")) {
+		if strings.EqualFold(origin, "none") {
+			continue
+		}
+		if o, ok := corsOrigin(origin); ok {
+			s.Origins = append(s.Origins, o)
+		} else {
+			bad("CORSOrigins", origin, `must be origins such as "https://console.example.com", comma-separated, or "none"`)
+		}
+	}
+	for _, proxy := range commaList(c.Proxies) {
+		if p, ok := network(proxy); ok {
+			s.Proxies = append(s.Proxies, p)
+		} else {
+			bad("Proxies", proxy, `must be addresses or networks such as "10.0.0.5" or "10.0.0.0/8", comma-separated`)
+		}
+	}
+
+	s.Tokens = commaList(c.Token)
+	if c.Token != "" && len(s.Tokens) == 0 {
+		faults = append(faults, &problem{c.source("Token"), ": is given but holds no token; unset it to serve without"})
+	}
+	if !sendable(s.Tokens) {
+		faults = append(faults, &problem{c.source("Token"), " (value not shown): tokens must be printable ASCII without blanks, of at most 8192 bytes, comma-separated"})
+	}
+	if (s.TLSCert == "") != (s.TLSKey == "") {
+		faults = append(faults, &problem{c.source("TLSCert") + " and " + c.source("TLSKey"), ": both or none must be given"})
+	}
+	if s.RunAs, ok = owner(c.RunAs); !ok {
+		bad("RunAs", c.RunAs, `must be a numeric user and group other than root, such as "65532:65532"`)
+	}
+
+	if c.DatabaseURL != "" {
+		faults = append(faults, &problem{c.source("DatabaseURL"), " (value not shown): PostgreSQL is not in this build; unset it to use SQLite"})
+	}
+	if s.HistoryDays, ok = wholeNumber(cmp.Or(c.HistoryDays, "400"), 36_500); !ok {
+		bad("HistoryDays", c.HistoryDays, "must be a whole number of days from 0 (for ever) to 36500")
+	}
+	switch strings.ToLower(cmp.Or(c.Passwords, "discard")) {
+	case "discard":
+	case "hash":
+		s.HashPasswords = true
+	default:
+		bad("Passwords", c.Passwords, "must be discard or hash")
+	}
+	if s.Profile, ok = compat.Lookup(strings.ToLower(cmp.Or(c.Profile, "auto"))); !ok {
+		bad("Profile", c.Profile, "must be one of "+strings.Join(compat.Names(), ", "))
+	}
+
+	if s.LogLevel, ok = logLevel(cmp.Or(c.LogLevel, "INFO")); !ok {
+		bad("LogLevel", c.LogLevel, "must be TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF")
+	}
+	if s.LogFormat != "" && s.LogFormat != "text" && s.LogFormat != "json" {
+		bad("LogFormat", c.LogFormat, "must be text or json")
+	}
+	if _, err := strconv.ParseBool(cmp.Or(c.LookingGlass, "true")); err != nil {
+		bad("LookingGlass", c.LookingGlass, "must be true or false")
+	}
+	if s.MemoryLimit, ok = byteSize(cmp.Or(c.MemoryLimit, "96MiB")); !ok {
+		bad("MemoryLimit", c.MemoryLimit, `must be a size of at least 16MiB such as "96MiB" or "1GiB", or "off"`)
+	}
+	return s, errors.Join(faults...)
+}
+
+func commaList(s string) []string {
+	var list []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}
+
+func validAddress(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return false
+	}
+	n, err := strconv.Atoi(port)
+	return err == nil && n >= 0 && n <= 65535
+}
+
+func baseURL(s string) (string, bool) {
+	if s == "" {
+		return "", true
+	}
+	u, err := url.Parse(strings.TrimRight(s, "/"))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
+		u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(u.Path, "//") {
+		return "", false
+	}
+	return u.String(), true
+}
+
+// redactURL takes the user and password out of a URL that is to be printed.
+func redactURL(s string) string {
+	scheme, rest, ok := strings.Cut(s, "://")
+	if i := strings.LastIndexByte(rest, '@'); ok && i >= 0 {
+		return scheme + "://…@" + rest[i+1:]
+	}
+	return s
+}
+
+func mountPath(s string) (string, bool) {
+	s = strings.TrimRight(s, "/")
+	if s == "" {
+		return "", true
+	}
+	if s[0] != '/' || strings.Contains(s, "//") || strings.Contains(s, "/.") || s == "/health" || s == "/api" {
+		return "", false
+	}
+	for _, c := range s {
+		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/", c) {
+			return "", false
+		}
+	}
+	return s, true
+}
+
+func corsOrigin(s string) (string, bool) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" ||
+		strings.TrimSuffix(s, "/") != u.Scheme+"://"+u.Host {
+		return "", false
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host), true
+}
+
+func network(s string) (netip.Prefix, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Masked(), true
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	a = a.Unmap().WithZone("")
+	return netip.PrefixFrom(a, a.BitLen()), true
+}
+
+func sendable(tokens []string) bool {
+	for _, t := range tokens {
+		if len(t) > 8192 || strings.ContainsFunc(t, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			return false
+		}
+	}
+	return true
+}
+
+func owner(s string) (*Owner, bool) {
+	if s == "" {
+		return nil, true
+	}
+	user, group, _ := strings.Cut(s, ":")
+	uid, ok1 := wholeNumber(user, 1<<31-2)
+	gid, ok2 := wholeNumber(group, 1<<31-2)
+	return &Owner{uid, gid}, ok1 && ok2 && uid > 0 && gid > 0
+}
+
+func wholeNumber(s string, most int) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 0 && n <= most
+}
+
+func byteSize(s string) (int64, bool) {
+	if strings.EqualFold(s, "off") {
+		return 0, true
+	}
+	for unit, factor := range map[string]int64{"MiB": 1 << 20, "GiB": 1 << 30} {
+		if digits, ok := strings.CutSuffix(s, unit); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+			return n * factor, err == nil && n*factor >= 16<<20
+		}
+	}
+	return 0, false
+}
+
+// baseFor returns the base URI of the SCIM endpoints. A BaseURL that already
+// ends in the mount is taken as it is.
+func (s Settings) baseFor(port int) string {
+	base := s.BaseURL
+	if base == "" {
+		scheme := "http"
+		if s.TLSCert != "" {
+			scheme = "https"
+		}
+		base = scheme + "://localhost:" + strconv.Itoa(port)
+	}
+	switch {
+	case s.Mount != "" && strings.HasSuffix(base, s.Mount+"/v2"):
+		return base
+	case s.Mount != "" && strings.HasSuffix(base, s.Mount):
+		return base + "/v2"
+	}
+	return base + s.Mount + "/v2"
+}
