@@ -17,6 +17,7 @@ type conn struct {
 	*sqlite.Conn
 	recent map[string]*sqlite.Stmt // statements made for filters
 	order  []string                // their texts, the least recently used first
+	note   func(query string)      // for tests: told of each statement; nil: nobody
 }
 
 // busyTimeout is how long a connection waits for a lock. Only a checkpoint, or a
@@ -68,6 +69,9 @@ func (c *conn) each(query string, f func(*sqlite.Stmt) error, args ...any) error
 	if err != nil {
 		return err
 	}
+	if c.note != nil {
+		c.note(query)
+	}
 	return step(st, f, args)
 }
 
@@ -84,6 +88,9 @@ func (c *conn) one(query string, args ...any) (n int64, ok bool, err error) {
 // eachFiltered is each for a statement whose text depends on a request: only
 // the most recent ones are kept prepared.
 func (c *conn) eachFiltered(query string, args []any, f func(*sqlite.Stmt) error) error {
+	if c.note != nil {
+		c.note(query)
+	}
 	st := c.recent[query]
 	if st == nil {
 		var err error

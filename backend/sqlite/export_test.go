@@ -1,0 +1,77 @@
+package sqlite
+
+import (
+	"context"
+
+	"zombiezen.com/go/sqlite"
+)
+
+// Commits returns how many transactions were committed.
+func (db *DB) Commits() int64 { return db.writer.commits.Load() }
+
+// Prune runs what the program runs every hour.
+func (db *DB) Prune(ctx context.Context) error { return db.prune(ctx) }
+
+// Int runs a query for one number on a reading connection.
+func (db *DB) Int(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = db.Tenant("").peek(ctx, func(t *session) error {
+		n, _, err = t.one(query, args...)
+		return err
+	})
+	return n, err
+}
+
+// Exec runs a statement on the writer.
+func (db *DB) Exec(ctx context.Context, query string) error {
+	return db.writer.do(ctx, func() error { return db.writer.conn.once(query) })
+}
+
+// Panic makes the writer's goroutine run into a bug.
+func (db *DB) Panic(ctx context.Context) error {
+	return db.writer.do(ctx, func() error { panic("bug") })
+}
+
+// HoldWriter keeps the writer busy until release is called.
+func (db *DB) HoldWriter() (held <-chan struct{}, release func()) {
+	in, out := make(chan struct{}), make(chan struct{})
+	go func() {
+		_ = db.writer.do(context.Background(), func() error {
+			close(in)
+			<-out
+			return nil
+		})
+	}()
+	return in, func() { close(out) }
+}
+
+// Waiting returns how many writes wait for the writer.
+func (db *DB) Waiting() int { return len(db.writer.queue) }
+
+// Plan returns the query plan of a statement, a step a line.
+func (db *DB) Plan(ctx context.Context, query string) (steps []string, err error) {
+	err = db.Tenant("").peek(ctx, func(t *session) error {
+		st, _, err := t.PrepareTransient("EXPLAIN QUERY PLAN " + query)
+		if err != nil {
+			return err
+		}
+		defer st.Finalize()
+		return drain(st, func(st *sqlite.Stmt) error {
+			steps = append(steps, st.ColumnText(3))
+			return nil
+		})
+	})
+	return steps, err
+}
+
+// Spy notes the text of every statement that a tenant's reads and writes run.
+func (db *DB) Spy(note func(query string)) {
+	for range db.o.Readers {
+		c := <-db.readers
+		c.note = note
+		defer func() { db.readers <- c }()
+	}
+	_ = db.writer.do(context.Background(), func() error {
+		db.writer.conn.note = note
+		return nil
+	})
+}
