@@ -200,7 +200,7 @@ func (s *state) lacks(p scim.AttrPath) bool {
 		return s.attrs.Get(p.URN) == nil
 	}
 	v := s.get(p)
-	if v == nil {
+	if v == nil || v == "" {
 		return p.Attr.Required
 	}
 	if p.SubAttr == nil || !p.SubAttr.Required {

@@ -86,6 +86,8 @@ func TestComplexAttributes(t *testing.T) {
 		{name: "PAT-018 immutable sub-attribute same", before: r + `"cplx":{"fix":"1"}`, ops: `{"op":"replace","path":"cplx","value":{"fix":"1","n":2}}`, strict: ok(r + `"cplx":{"n":2,"fix":"1"}`)},
 		{name: "PAT-018 immutable sub-attribute changed", before: r + `"cplx":{"fix":"1"}`, ops: `{"op":"replace","path":"cplx","value":{"fix":"2"}}`, strict: bad(scim.TypeMutability)},
 		{name: "PAT-018 immutable sub-attribute removed", before: r + `"cplx":{"fix":"1"}`, ops: `{"op":"remove","path":"cplx.fix"}`, strict: bad(scim.TypeMutability)},
+		{name: "PAT-018 immutable sub-attribute removed with the whole", before: r + `"cplx":{"fix":"1"}`, ops: `{"op":"remove","path":"cplx"}`, strict: bad(scim.TypeMutability)},
+		{name: "BODY-02 empty required text", before: `"reqd":"r"`, ops: `{"op":"replace","path":"reqd","value":""}`, strict: bad(scim.TypeInvalidValue)},
 		{name: "PAT-018 immutable set", before: `"reqd":"r"`, ops: `{"op":"add","path":"imm","value":"1"}`, strict: ok(r + `"imm":"1"`)},
 		{name: "PAT-018 immutable same", before: r + `"imm":"1"`, ops: `{"op":"replace","path":"imm","value":"1"}`, strict: ok(r + `"imm":"1"`)},
 		{name: "PAT-018 immutable changed", before: r + `"imm":"1"`, ops: `{"op":"replace","path":"imm","value":"2"}`, strict: bad(scim.TypeMutability)},

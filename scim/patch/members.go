@@ -14,7 +14,7 @@ type memberSet struct {
 }
 
 func newMemberSet(list []scim.MemberRef) *memberSet {
-	m := &memberSet{at: make(map[string]int, len(list))}
+	m := &memberSet{list: make([]scim.MemberRef, 0, len(list)), at: make(map[string]int, len(list))}
 	m.add(list)
 	return m
 }

@@ -85,16 +85,15 @@ func (s *state) drop(x *scim.Schema) error {
 	object, _ := s.attrs.Get(x.ID).(scim.Object)
 	var kept scim.Object
 	for _, m := range object {
-		switch a := x.Attribute(m.Name); a.Mutability {
-		case scim.ReadOnly:
+		a := x.Attribute(m.Name)
+		if a.Mutability == scim.ReadOnly {
 			kept = append(kept, m)
-		case scim.Immutable:
-			return immutable(m.Name)
+		} else if name := fixed(a, m.Value); name != "" {
+			return immutable(name)
 		}
 	}
-	if kept == nil {
-		s.attrs = with(s.attrs, x.ID, nil, s.order)
-	} else {
+	s.attrs = with(s.attrs, x.ID, nil, s.order)
+	if kept != nil {
 		s.attrs = with(s.attrs, x.ID, kept, s.order)
 	}
 	return nil

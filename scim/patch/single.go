@@ -31,6 +31,11 @@ func (s *state) single(op Op) error {
 	if unassigned(after) {
 		after = nil
 	}
+	if after == nil {
+		if name := fixed(p.Attr, before); name != "" {
+			return immutable(name)
+		}
+	}
 	if p.Attr.Mutability == scim.Immutable && before != nil && !scim.Equal(before, after) {
 		return immutable(p.Name)
 	}
@@ -64,4 +69,19 @@ func merge(a *scim.Attribute, o, given scim.Object) (scim.Object, error) {
 		}
 	}
 	return o, nil
+}
+
+// fixed returns the name of what is immutable in a value of the attribute: the
+// attribute itself, or a sub-attribute of its one value; or "".
+func fixed(a *scim.Attribute, v any) string {
+	if v != nil && a.Mutability == scim.Immutable {
+		return a.Name
+	}
+	o, _ := v.(scim.Object)
+	for _, m := range o {
+		if sub := a.Sub(m.Name); sub != nil && sub.Mutability == scim.Immutable {
+			return a.Name + "." + sub.Name
+		}
+	}
+	return ""
 }
