@@ -62,6 +62,36 @@ func TestConventions(t *testing.T) {
 	}
 }
 
+// TestDecisions demands a decision record for each module that go.mod requires
+// directly.
+func TestDecisions(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("docs/decisions/*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no decision records: %v", err)
+	}
+	var records []byte
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, text...)
+	}
+	for line := range strings.Lines(string(mod)) {
+		f := strings.Fields(line)
+		if len(f) < 2 || !strings.HasPrefix(f[1], "v") || strings.Contains(line, "// indirect") {
+			continue
+		}
+		if !bytes.Contains(records, []byte("`"+f[0])) && !bytes.Contains(records, []byte("`"+strings.TrimSuffix(f[0], "/v3"))) {
+			t.Errorf("no record in docs/decisions says why %s", f[0])
+		}
+	}
+}
+
 // undocumented returns what is wrong with the documentation of a declaration.
 func undocumented(decl ast.Decl, cite bool) (complaints []string) {
 	switch d := decl.(type) {
