@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
 // operation is one operation of a BulkRequest (RFC 7644 §3.7).
@@ -120,7 +121,7 @@ func (c *call) bulkOperation(op *operation, o scim.Object) error {
 		return err
 	}
 	if op.version != "" && !strings.Contains(op.version, `"`) && op.version != "*" {
-		op.version = etag(op.version)
+		op.version = schema.ETag(op.version)
 	}
 	path, err := text("path")
 	if err != nil {

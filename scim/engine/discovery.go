@@ -65,7 +65,7 @@ func newDocument(path string, o scim.Object, etags bool) *document {
 
 func digestTag(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return etag(base64.RawURLEncoding.EncodeToString(sum[:12]))
+	return schema.ETag(base64.RawURLEncoding.EncodeToString(sum[:12]))
 }
 
 func splitParts(text string) (parts [][]byte) {

@@ -8,9 +8,6 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// etag returns a version as the weak entity-tag of RFC 7644 §3.14.
-func etag(version string) string { return `W/"` + version + `"` }
-
 // conditions are the preconditions of one request (RFC 9110 §13).
 type conditions struct {
 	match, noneMatch                 []string // opaque tags

@@ -18,7 +18,6 @@ func (c *call) list(t *scim.ResourceType) (Response, error) {
 	if c.e.c.Profile.Switches.AllGroups && t.Membership() != nil && !p.hasCount && !p.hasStart && !p.hasCursor {
 		// Who asks so never asks for page 2, and creates anew what it did not see.
 		byDefault = c.e.c.Limits.MaxPage
-		c.report("QRY-12")
 	}
 	return c.page(t, p, c.size(p, byDefault))
 }
@@ -48,6 +47,9 @@ func (c *call) page(t *scim.ResourceType, p params, count int) (Response, error)
 		page, err := c.fetch(q)
 		if err != nil {
 			return Response{}, err
+		}
+		if !p.hasCount && len(page.Resources) > c.e.c.Limits.DefaultPage {
+			c.report("QRY-12")
 		}
 		return c.respond(listing{total: page.Total, startIndex: p.startIndex, resources: page.Resources,
 			selection: map[*scim.ResourceType]scim.Selection{t: q.Selection}}), nil

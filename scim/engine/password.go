@@ -3,8 +3,6 @@ package engine
 import (
 	"fmt"
 
-	"golang.org/x/text/secure/precis"
-
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -52,11 +50,8 @@ func (c *call) hashIn(attributes []*scim.Attribute, old scim.Object, o *scim.Obj
 		}
 		hash, ok := c.hashed[clear]
 		if !ok {
-			prepared, err := precis.OpaqueString.String(clear) // RFC 7644 §5
-			if err != nil {
-				return scim.Errorf(scim.TypeInvalidValue, "%q: it holds characters that RFC 8265 §4.2 does not allow", a.Name)
-			}
-			if hash, err = c.e.c.Password(prepared); err != nil {
+			var err error
+			if hash, err = c.e.c.Password(clear); err != nil {
 				return fmt.Errorf("engine: hash %s: %w", a.Name, err)
 			}
 			if c.hashed == nil {

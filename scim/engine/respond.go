@@ -13,8 +13,7 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
-// fixed is a body that is known already and shared by nobody's leave: it is
-// only read.
+// fixed is a body that is known already.
 type fixed []byte
 
 func (b fixed) WriteTo(w io.Writer) (int64, error) {
@@ -87,14 +86,14 @@ func (c *call) view(sel scim.Selection, sent []string) schema.View {
 
 // location returns the permanent URI of a resource (RFC 7644 §3.1).
 func (c *call) location(r *scim.Resource) string {
-	return c.req.Base + r.Type.Endpoint + "/" + escapeSegment(r.ID)
+	return schema.Location(c.req.Base, r.Type.Endpoint, r.ID)
 }
 
 // headers returns an answer about r without its body.
 func (c *call) headers(status int, r *scim.Resource) Response {
 	resp := Response{Status: status, Location: c.location(r), LastModified: r.Meta.LastModified, Type: r.Type.Name, ID: r.ID}
 	if !c.e.c.NoETag {
-		resp.ETag = etag(r.Meta.Version)
+		resp.ETag = schema.ETag(r.Meta.Version)
 	}
 	return resp
 }

@@ -37,7 +37,7 @@ func (c *call) route() (Response, error) {
 		if v.method == method {
 			c.operation = v.operation
 			if limit := c.e.BodyLimit(c.req.Method, c.req.Path); int64(len(c.req.Body)) > limit {
-				return Response{}, TooLarge(limit)
+				return Response{}, tooLarge(limit)
 			}
 			return v.run(c)
 		}
@@ -198,9 +198,9 @@ func (e *Engine) BodyLimit(method, path string) int64 {
 	return e.c.Limits.Body
 }
 
-// TooLarge returns the error for a body of more than limit bytes: status 413,
+// tooLarge returns the error for a body of more than limit bytes: status 413,
 // naming the limit (RFC 7644 §3.7.4, RFC 9110 §15.5.14).
-func TooLarge(limit int64) *scim.Error {
+func tooLarge(limit int64) *scim.Error {
 	return &scim.Error{Status: 413, Detail: "the body is larger than maxPayloadSize, here " + itoa(limit) + " bytes (RFC 7644 §3.7.4)"}
 }
 
