@@ -2,20 +2,16 @@
 # make run and make test.
 
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-BUILD       := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+BUILD       := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 FUZZTIME    ?= 30s
 BENCHFLAGS  ?=
 
 .PHONY: run build test quick lint setup fuzz bench bench-large report image clean
 
-# Serves the directory on SQLite in ./data, on port 8080. The token is made at
-# the first start and kept in data/token.
+# Serves the directory on SQLite in ./data, on port 8080, and prints the base
+# URL and a curl line. The token is made at the first start and kept in
+# data/token.
 run: build
-	@mkdir -p -m 700 data
-	@echo 'Base URL for an identity provider:  http://localhost:8080/scim/v2'
-	@echo 'Its token:                          the text in data/token'
-	@echo 'Try it from another terminal:       curl -H "Authorization: Bearer $$(cat data/token)" http://localhost:8080/scim/v2/Users'
 	@exec dist/rollcall serve --data data --token-file data/token
 
 build:

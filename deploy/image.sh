@@ -16,7 +16,7 @@ version=$(git describe --tags --always --dirty 2>/dev/null || echo unknown)
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 rm -rf dist/stage dist/image.tar
 mkdir -p dist/stage/image/data
-CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$version" -o dist/stage/image/rollcall ./cmd/rollcall
+CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o dist/stage/image/rollcall ./cmd/rollcall
 cp /etc/ssl/certs/ca-certificates.crt dist/stage/image/
 
 storage=$(mktemp -d)

@@ -178,3 +178,43 @@ func checkOutput(t *testing.T, script, out string) {
 		t.Error("the README's conversation expects nothing")
 	}
 }
+
+// TestConfigurationDocument demands that docs/configuration.md lists exactly
+// the flags and variables that the program knows.
+func TestConfigurationDocument(t *testing.T) {
+	t.Parallel()
+	help, err := exec.CommandContext(t.Context(), build(t, "./cmd/rollcall"), "serve", "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile(filepath.Join(root, "docs", "configuration.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := regexp.MustCompile(`(?m)^\| [^|]* \| [^|]*\b[A-Z]+_[A-Z_]+\b[^|]*\|`).FindAll(doc, -1)
+	listed := names(string(bytes.Join(table, []byte("\n"))))
+	known := names(string(help))
+	if len(known) < 20 {
+		t.Fatalf("the help names too little:\n%s", help)
+	}
+	for name := range known {
+		if !listed[name] {
+			t.Errorf("docs/configuration.md lacks %s", name)
+		}
+	}
+	for name := range listed {
+		if !known[name] {
+			t.Errorf("docs/configuration.md has %s, which the program does not know", name)
+		}
+	}
+}
+
+// names returns the variables and flags in a text.
+func names(text string) map[string]bool {
+	found := map[string]bool{}
+	for _, name := range regexp.MustCompile(`\b(?:ROLLCALL|SCIM|SHOWCASE|LOGGING)_[A-Z_]+[A-Z]\b|--[a-z][a-z-]+`).FindAllString(text, -1) {
+		found[name] = name != "--help"
+	}
+	delete(found, "--help")
+	return found
+}
