@@ -21,7 +21,7 @@ var layers = map[string][]string{
 	"scim/compat":        {"scim"},
 	"scim/engine":        {"scim", "scim/schema", "scim/filter", "scim/patch", "scim/compat"},
 	"scim/scimhttp":      {"scim", "scim/engine"},
-	"scim/scimtest":      {"scim", "scim/schema", "scim/filter"},
+	"scim/scimtest":      {"scim", "scim/schema", "scim/filter", "scim/patch", "backend/memory"}, // the reference
 	"auth":               {"scim"},
 	"backend/memory":     {"scim", "scim/filter"},
 	"backend/sqlite":     {"scim", "internal/sqlfilter"},

@@ -161,8 +161,8 @@ type MemberUpdater interface {
 type Batcher interface {
 	// Batch calls f with a Backend whose writes are each all or nothing, and
 	// visible to its own reads at once, but durable only when Batch returns
-	// nil. If Batch returns an error, none of them happened. f must be short:
-	// other writers may be waiting.
+	// nil. If f returns an error, which Batch then returns, or panics, none of
+	// them happened. f must be short: other writers may be waiting.
 	Batch(ctx context.Context, f func(Backend) error) error
 }
 

@@ -1,0 +1,131 @@
+package scimtest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/filter"
+)
+
+// everything is a Count that no list of this suite reaches.
+const everything = 1 << 20
+
+// resolve puts ids in the place of {name}.
+func (c *tenant) resolve(text string) string {
+	for name, id := range c.names {
+		text = strings.ReplaceAll(text, "{"+name+"}", id)
+	}
+	return text
+}
+
+// called remembers r by a name, for {name} in filters.
+func (c *tenant) called(name string, r *scim.Resource) *scim.Resource {
+	if c.names == nil {
+		c.names = map[string]string{}
+	}
+	c.names[name] = r.ID
+	return r
+}
+
+// nameOf is the reverse of resolve, for show.
+func (c *tenant) nameOf() func(string) string {
+	back := map[string]string{}
+	for name, id := range c.names {
+		back[id] = "{" + name + "}"
+	}
+	return func(id string) string {
+		if name := back[id]; name != "" {
+			return name
+		}
+		return id
+	}
+}
+
+// query returns the Query for a filter's text; "" is no filter.
+func (c *tenant) query(typ *scim.ResourceType, text string) scim.Query {
+	c.Helper()
+	q := scim.Query{Type: typ, StartIndex: 1, Count: everything}
+	if text == "" {
+		return q
+	}
+	f, err := filter.Parse(c.resolve(text), filter.Options{})
+	if err == nil {
+		q.Filter, err = filter.Bind(typ, f, filter.Options{})
+	}
+	if err != nil {
+		c.Fatalf("the suite's own filter %s: %v", text, err)
+	}
+	return q
+}
+
+// sorted returns q with an order.
+func (c *tenant) sorted(q scim.Query, sortBy string, descending bool) scim.Query {
+	c.Helper()
+	q.SortBy, q.Descending = nil, descending
+	if sortBy == "" {
+		return q
+	}
+	p, err := filter.BindSort(q.Type, sortBy)
+	if err != nil {
+		c.Fatalf("the suite's own sortBy %s: %v", sortBy, err)
+	}
+	q.SortBy = p
+	return q
+}
+
+// found returns the names of a page's resources, with blanks between.
+func (c *tenant) found(p *scim.Page) string {
+	name := c.nameOf()
+	list := make([]string, len(p.Resources))
+	for i, r := range p.Resources {
+		list[i] = strings.Trim(name(r.ID), "{}")
+	}
+	return strings.Join(list, " ")
+}
+
+func testFilters(t *testing.T, s *suite) {
+	c := s.one(t)
+	var all []string
+	for _, u := range FilterUsers {
+		c.called(u.Name, c.create(c.user, "%s", c.resolve(u.JSON)))
+		all = append(all, u.Name)
+	}
+	for _, g := range FilterGroups {
+		var members []*scim.Resource
+		for _, name := range g.Members {
+			members = append(members, &scim.Resource{ID: c.names[name]})
+		}
+		c.called(g.Name, c.groupOf(g.Name, members...))
+	}
+	names := make([]string, len(FilterGroups))
+	for i, g := range FilterGroups {
+		names[i] = g.Name
+	}
+	c.filterCases(c.user, FilterCases, all)
+	c.filterCases(c.group, FilterGroupCases, names)
+}
+
+func (c *tenant) filterCases(typ *scim.ResourceType, cases []FilterCase, all []string) {
+	for _, f := range cases {
+		if c.Lacks.filter(f.Filter) {
+			continue
+		}
+		want := f.Want
+		if want == "*" {
+			want = strings.Join(all, " ")
+		}
+		q := c.query(typ, f.Filter)
+		p := c.list(q)
+		if got := c.found(p); got != want {
+			c.broken("a filter finds all that match and nothing else (RFC 7644 §3.4.2.2)", "%s\nfinds %s\nwant  %s", f.Filter, got, want)
+		}
+		if p.Total != len(strings.Fields(want)) {
+			c.broken("Total counts what matches", "%s: %d, want %d", f.Filter, p.Total, len(strings.Fields(want)))
+		}
+		q.Count = 0
+		if n := c.list(q).Total; n != p.Total {
+			c.broken("Count 0 asks for the total alone", "%s: %d, want %d", f.Filter, n, p.Total)
+		}
+	}
+}
