@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"zombiezen.com/go/sqlite"
+
+	"github.com/rollcall-scim/rollcall/scim"
 )
 
 // Commits returns how many transactions were committed.
@@ -74,4 +76,21 @@ func (db *DB) Spy(note func(query string)) {
 		db.writer.conn.note = note
 		return nil
 	})
+}
+
+// Bury runs the first transaction of a delete, but not the slices that follow.
+func (db *DB) Bury(ctx context.Context, tenant string, ref scim.Ref) error {
+	return db.Tenant(tenant).write(ctx, func(t *session) error {
+		_, err := t.delete(ctx, ref, "")
+		return err
+	})
+}
+
+// RowsWritten returns how many rows the writer has changed so far.
+func (db *DB) RowsWritten(ctx context.Context) (n int64, err error) {
+	err = db.writer.do(ctx, func() error {
+		n, _, err = db.writer.conn.one(`SELECT total_changes()`)
+		return err
+	})
+	return n, err
 }

@@ -3,6 +3,8 @@ package sqlite_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -15,12 +17,27 @@ import (
 // types are those of RFC 7643 §4.
 var types = schema.Core()
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	closePopulated()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // open opens a database as the program does, and closes it when the test ends.
 func open(t testing.TB, path string, o sqlite.Options) *sqlite.DB {
 	t.Helper()
 	o.Load, o.Encode = schema.Load, schema.Encode
+	o.Type = func(_, name string) *scim.ResourceType {
+		i := slices.IndexFunc(types, func(rt *scim.ResourceType) bool { return rt.Name == name })
+		if i < 0 {
+			return nil
+		}
+		return types[i]
+	}
 	db, err := sqlite.Open(context.Background(), path, o)
 	if err != nil {
 		t.Fatal(err)

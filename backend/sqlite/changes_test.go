@@ -1,0 +1,140 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/patch"
+	"github.com/rollcall-scim/rollcall/scim/schema"
+)
+
+// clock is a time that tests set.
+type clock struct{ now time.Time }
+
+func (c *clock) time() time.Time { return c.now }
+
+func TestChangeLog(t *testing.T) {
+	t.Parallel()
+	db := fresh(t, sqlite.Options{})
+	s := db.Tenant("a")
+	ctx := scim.WithOrigin(t.Context(), scim.Origin{Actor: "okta", RequestID: "req-1"})
+	before := resource(t, types[0], `{"userName":"u","title":"Clerk","password":"correct horse","externalId":"e"}`)
+	before, err := s.Create(ctx, before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Load(before); err != nil {
+		t.Fatal(err)
+	}
+	after := *before
+	after.Attrs = scim.Clone(before.Attrs)
+	after.Attrs.Set("title", "Tour guide")
+	after.Attrs.Set("password", "battery staple")
+	schema.Encode(&after)
+	if _, err := s.Update(ctx, scim.Change{Before: before, After: &after, Deltas: patch.Diff(before, &after), Method: "PUT"}); err != nil {
+		t.Fatal(err)
+	}
+	g := create(t, s, group(t, "g"))
+	if _, err := s.UpdateMembers(ctx, change(g, []string{before.ID}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	log, err := s.Changes(t.Context(), scim.ChangeQuery{Person: before.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range log {
+		got = append(got, fmt.Sprintf("%s %s %s v%s by %s %s: %v", r.Op, r.Type, r.ID, r.Version, r.Actor, r.RequestID, r.Changes))
+	}
+	want := []string{
+		"create User " + before.ID + " v1 by okta req-1: [{externalId [e] []} {userName [u] []} {title [Clerk] []} {password [] []}]",
+		"update User " + before.ID + " v2 by okta req-1: [{title [Tour guide] [Clerk]} {password [] []}]",
+		"update Group " + g.ID + " v2 by okta req-1: [{members [" + before.ID + "] []}]",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("the log (-want +got):\n%s", d)
+	}
+}
+
+// TestNoSecretInFile looks for a password in the bytes of the database, where
+// only the document's own hidden text may hold it, and that once.
+func TestNoSecretInFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rollcall.db")
+	db, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, db.Tenant("a"), resource(t, types[0], `{"userName":"u","password":"Correct-Horse-7"}`))
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(bytes.ToLower(data), []byte(strings.ToLower("Correct-Horse-7"))); n != 1 {
+		t.Errorf("the password is %d times in the file", n)
+	}
+}
+
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	now := &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	db := fresh(t, sqlite.Options{HistoryDays: 400, Now: now.time})
+	s := db.Tenant("a")
+	old := create(t, s, user(t, "old"))
+	create(t, s, group(t, "g", old.ID))
+	now.now = now.now.AddDate(0, 0, 300)
+	recent := create(t, s, user(t, "recent"))
+	now.now = now.now.AddDate(0, 0, 101)
+	if err := db.Prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log, err := s.Changes(t.Context(), scim.ChangeQuery{})
+	if err != nil || len(log) != 1 || log[0].ID != recent.ID {
+		t.Errorf("after 401 days: %+v, %v; want the record of 101 days ago", log, err)
+	}
+	if n, err := db.Int(t.Context(), `SELECT count(*) FROM changes_people`); err != nil || n != 0 {
+		t.Errorf("%d rows about people are left, %v", n, err)
+	}
+}
+
+// TestPruneSteps prunes a record that touched more people than one step takes.
+func TestPruneSteps(t *testing.T) {
+	t.Parallel()
+	now := &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	db := fresh(t, sqlite.Options{HistoryDays: 1, Now: now.time})
+	s := db.Tenant("a")
+	var ids []string
+	err := s.Batch(t.Context(), func(b scim.Backend) error {
+		for i := range 2_500 {
+			ids = append(ids, create(t, b, resource(t, types[0], `{"userName":"u%d"}`, i)).ID)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, group(t, "g", ids...))
+	now.now = now.now.AddDate(0, 0, 2)
+	before := db.Commits()
+	if err := db.Prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := db.Commits() - before; n < 3 {
+		t.Errorf("5,000 rows pruned in %d transactions", n)
+	}
+	if n, err := db.Int(t.Context(), `SELECT (SELECT count(*) FROM changes) + (SELECT count(*) FROM changes_people)`); err != nil || n != 0 {
+		t.Errorf("%d rows are left, %v", n, err)
+	}
+}
