@@ -53,7 +53,7 @@ type Switches struct {
 
 // Rewrite turns a body of one client into what the RFCs ask for.
 type Rewrite struct {
-	ID     string // the rule's id in [Rules]
+	ID     string // of the Rule
 	Source string // where the deviation is documented
 
 	// Body returns what the client meant and true, or false to leave the body
