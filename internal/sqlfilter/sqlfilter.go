@@ -14,13 +14,14 @@
 // else holds the [scim.KeyOf] text; created and modified are microseconds since
 // 1970 ([scim.Instant]); version is any type that prints as Meta.Version;
 // schemas lists URNs with one space between; display_fold is the folded display
-// name ([scim.Fold]), "" if none. attrs holds what [Rows] returns. The
-// statements look up attrs by (tenant, type, path, text), by (tenant, type,
+// name ([scim.Fold]), "" if none. A row of resources whose type is 0 is being
+// deleted: it has no attrs any more, and counts as no member and no group.
+// attrs holds what [Rows] returns.
+//
+// The statements look up attrs by (tenant, type, path, text), by (tenant, type,
 // path, num) and by (res, path), members by grp and by member, and resources by
-// (tenant, id), (tenant, type, external) and (tenant, type, seq).
+// pk, (tenant, id), (tenant, type, external) and (tenant, type, seq).
 package sqlfilter
-
-import "github.com/rollcall-scim/rollcall/scim"
 
 // Path and Type stand among the arguments of a [Clause] for the numbers under
 // which a backend keeps a canonical attribute path and the name of a resource
@@ -64,62 +65,3 @@ type Clause struct {
 	SQL  string
 	Args []any
 }
-
-// Plan is a list request as SQL.
-type Plan struct {
-	// Total is a whole SELECT of the number of matching resources.
-	Total Clause
-
-	// Parts are one or two: the list is the rows of the first, then those of
-	// the second. With Query.After, they begin after that position.
-	Parts []Part
-}
-
-// Part is one stretch of a list, in its order.
-type Part struct {
-	// Clause is all from FROM to ORDER BY. The backend puts its SELECT list
-	// before it, naming columns of resources as r.column, and LIMIT and OFFSET
-	// after it.
-	Clause
-
-	// Count is a whole SELECT of the number of the part's rows, for the OFFSET
-	// into the part after it; empty in the last part.
-	Count Clause
-
-	// Key is the SQL expression of the value that the list is sorted by, to
-	// select for [scim.Keyset]: a number if Numeric, else a text. It is empty
-	// without SortBy, and where Absent says that the resources have no value.
-	Key             string
-	Numeric, Absent bool
-}
-
-// List compiles q: its filter whole, its order and its keyset, but not
-// StartIndex and Count, which are the LIMIT and OFFSET the backend adds.
-func List(q scim.Query, o Options) Plan { return Plan{} }
-
-// Row is one row of attrs.
-type Row struct {
-	Path Path
-	Elem int    // which value of a multi-valued attribute, the primary one first
-	Text string // the folded text, cut by scim.SortText
-	Long string // the folded text whole, where Text is cut; else "", stored as NULL
-	Num  any    // int64, float64 or nil
-}
-
-// Rows returns the rows of r, which must have Attrs: one per filterable value
-// but for members, groups and what resources has columns for.
-func Rows(r *scim.Resource) []Row { return nil }
-
-// Unique is a value that one resource of a type may have.
-type Unique struct {
-	Path Path
-	Text string // folded, whole
-}
-
-// Uniques returns the values of r's attributes with uniqueness "server" or
-// "global" (RFC 7643 §7), but for id. r must have Attrs.
-func Uniques(r *scim.Resource) []Unique { return nil }
-
-// SQLite is the Dialect of SQLite, without a substring index: embed it and
-// override Grams to have one.
-type SQLite struct{}
