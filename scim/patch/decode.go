@@ -20,7 +20,7 @@ func Decode(t *scim.ResourceType, raw scim.Object, o Options) ([]Op, error) {
 	if !has {
 		return nil, headless(t, raw)
 	}
-	if err := schemas(raw, &o); err != nil {
+	if err := schemas(t, raw, &o); err != nil {
 		return nil, err
 	}
 	operations, ok := list.([]any)
@@ -64,7 +64,7 @@ func headless(t *scim.ResourceType, raw scim.Object) error {
 }
 
 // schemas checks the message's own URN.
-func schemas(raw scim.Object, o *Options) error {
+func schemas(t *scim.ResourceType, raw scim.Object, o *Options) error {
 	v, has := raw.Lookup("schemas")
 	if !has || v == nil {
 		if o.Values.AnySchemas {
@@ -82,7 +82,7 @@ func schemas(raw scim.Object, o *Options) error {
 			ok = false
 		case strings.EqualFold(urn, scim.PatchOpURN):
 			named = true
-		case !o.Values.AnySchemas || standard(urn):
+		case !o.Values.AnySchemas || standard(urn) || strings.EqualFold(urn, t.Schema.ID):
 			return scim.Errorf(scim.TypeInvalidSyntax, `"schemas": %q is not the schema of a PATCH request, %q is (RFC 7644 §3.5.2)`,
 				cut(urn), scim.PatchOpURN)
 		}

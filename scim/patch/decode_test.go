@@ -29,6 +29,7 @@ func TestDecodeMessage(t *testing.T) {
 		{"BODY-03 unknown URN beside", `{"schemas":["urn:other","` + scim.PatchOpURN + `"],"Operations":[` + op + `]}`, scim.TypeInvalidSyntax, ""},
 		{"BODY-03 other message", `{"schemas":["` + scim.BulkRequestURN + `"],"Operations":[` + op + `]}`, scim.TypeInvalidSyntax, scim.TypeInvalidSyntax},
 		{"BODY-03 a resource's schema", `{"schemas":["` + scim.UserURN + `"],"Operations":[` + op + `]}`, scim.TypeInvalidSyntax, scim.TypeInvalidSyntax},
+		{"BODY-03 its own schema", `{"schemas":["` + widgetURN + `"],"Operations":[` + op + `]}`, scim.TypeInvalidSyntax, scim.TypeInvalidSyntax},
 		{"PAT-001 no Operations", `{"schemas":["` + scim.PatchOpURN + `"]}`, scim.TypeInvalidSyntax, scim.TypeInvalidSyntax},
 		{"PAT-001 Operations empty", message(""), scim.TypeInvalidSyntax, ""},
 		{"PAT-001 Operations object", `{"schemas":["` + scim.PatchOpURN + `"],"Operations":{}}`, scim.TypeInvalidSyntax, scim.TypeInvalidSyntax},
