@@ -113,7 +113,11 @@ func serve(ctx context.Context, s Settings, warnings []string, stdout, stderr io
 		log.Warn(w)
 	}
 	srv, err := Open(ctx, s, log)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		log.Info("stopped while starting")
+		return exitStopped
+	case err != nil:
 		fatal(log, err)
 		if s.LogLevel > levelFatal { // a start that fails is never silent
 			fmt.Fprintln(stderr, "rollcall:", err)
