@@ -2,6 +2,7 @@ package patch
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -80,8 +81,8 @@ func (f *finder) add(list []any, i int) {
 
 func (f *finder) note(k string, i int) {
 	at := f.at[k]
-	if n := len(at); n == 0 || at[n-1] != i {
-		f.at[k] = append(at, i)
+	if j, found := slices.BinarySearch(at, i); !found {
+		f.at[k] = slices.Insert(at, j, i)
 	}
 }
 
