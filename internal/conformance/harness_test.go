@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/memory"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/conformance"
@@ -92,7 +93,7 @@ func serve(t *testing.T, f *conformance.Fixture, conv *conformance.Conversation,
 		t.Fatalf("unknown profile %q", profile)
 	}
 	clk := new(clock)
-	cfg := engine.Config{Profile: p, Now: clk.now, Types: types(t, f.Types)}
+	cfg := engine.Config{Profile: p, Now: clk.now, Types: types(t, f.Types), Schemes: []scim.AuthenticationScheme{new(auth.Bearer).Scheme()}}
 	if err := configure(&cfg, f.Config); err != nil {
 		t.Fatal(err)
 	}

@@ -94,7 +94,7 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 			continue // what was read may be old by now
 		}
 		var r *scim.Resource
-		if ed.members != nil {
+		if apart {
 			r, err = c.e.members.UpdateMembers(c.ctx, ch)
 		} else {
 			r, err = c.e.backend.Update(c.ctx, ch)
@@ -107,7 +107,7 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 		}
 		r.Type = ref.Type
 		c.reportUnknown(ch.After, r)
-		return outcome{r: r, whole: ed.members == nil, sent: ed.touched}, nil
+		return outcome{r: r, whole: !apart, sent: ed.touched}, nil
 	}
 }
 
