@@ -58,7 +58,7 @@ func TestMembersAreNotRead(t *testing.T) {
 		{"PATCH /Groups/", patchOp(`{"op":"remove","path":"members[value eq \"` + v + `\"]"}`), 204, "Get, UpdateMembers"},
 		{"PATCH /Groups/", patchOp(add, `{"op":"replace","path":"displayName","value":"h"}`), 204, "Get, Get, UpdateMembers"},
 		{"PATCH /Groups/", patchOp(`{"op":"replace","path":"displayName","value":"h"}`), 204, "Get"},
-		{"PATCH /Groups/", patchOp(`{"op":"replace","path":"displayName","value":"i"}`), 204, "Get, Get, Update"},
+		{"PATCH /Groups/", patchOp(`{"op":"replace","path":"displayName","value":"i"}`), 204, "Get, Get, UpdateMembers"},
 		{"PUT /Groups/", `{"displayName":"i","members":[{"value":"` + u + `"},{"value":"` + u + `"}]}`, 200, "Get, UpdateMembers, Get with members"},
 		{"PUT /Groups/", `{"displayName":"j"}`, 200, "Get, Get, UpdateMembers, Get with members"},
 		{"PATCH /Groups/", patchOp(`{"op":"add","path":"members","value":[{"value":"` + u + `"}]}`), 204, "Get, UpdateMembers"},
