@@ -140,7 +140,9 @@ func TestLoadMembers(t *testing.T) {
 	group := schema.Core()[1]
 	fault := errors.New("lost")
 	r := &scim.Resource{Type: group, Attrs: scim.Object{{Name: "displayName", Value: "g"}},
-		Members: func(yield func(scim.MemberRef, error) bool) { _ = yield(scim.MemberRef{ID: "a"}, nil) && yield(scim.MemberRef{}, fault) }}
+		Members: func(yield func(scim.MemberRef, error) bool) {
+			_ = yield(scim.MemberRef{ID: "a"}, nil) && yield(scim.MemberRef{}, fault)
+		}}
 	if err := schema.LoadMembers(r); !errors.Is(err, fault) {
 		t.Errorf("error is %v", err)
 	}
