@@ -40,11 +40,11 @@ tree=$("${buildah[@]}" mount "$container")
 echo "the image holds:"
 (cd "$tree" && find . -type f -printf '  %p %s bytes\n')
 [ "$(stat -c %u:%g "$tree/app/data")" = 65532:65532 ]
-env -i SCIM_DATA_DIR=/app/data ROLLCALL_RUN_AS=65532:65532 SCIM_API_TOKEN=a-token-for-this-trial-only \
+env -i PATH="$PATH" SCIM_DATA_DIR=/app/data ROLLCALL_RUN_AS=65532:65532 SCIM_API_TOKEN=a-token-for-this-trial-only \
   chroot "$tree" /rollcall serve --listen "127.0.0.1:$port" 2>"$storage/log" &
 pid=$!
 for _ in $(seq 100); do
-  if env -i SHOWCASE_LISTEN_ADDR="127.0.0.1:$port" chroot "$tree" /rollcall healthcheck 2>"$storage/health"; then
+  if env -i PATH="$PATH" SHOWCASE_LISTEN_ADDR="127.0.0.1:$port" chroot "$tree" /rollcall healthcheck 2>"$storage/health"; then
     user=$(stat -c %u "/proc/$pid")
     [ "$user" = 65532 ] || { echo "the server runs as user $user" >&2; exit 1; }
     kill -TERM "$pid"
