@@ -33,9 +33,6 @@ func (o *operation) failed() bool { return o.done && o.err != nil }
 // bulk answers POST /Bulk (RFC 7644 §3.7). The answer is 200 whatever becomes
 // of the operations, and has their results in the order of the request.
 func (c *call) bulk() (Response, error) {
-	if c.e.c.NoBulk {
-		return Response{}, notImplemented("Bulk")
-	}
 	body, err := c.object()
 	if err != nil {
 		return Response{}, err

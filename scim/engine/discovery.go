@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +28,7 @@ func (e *Engine) documents() map[string]*document {
 	put := func(path string, o scim.Object) string {
 		d := newDocument("/"+path, o, !e.c.NoETag)
 		docs[strings.ToLower(path)] = d
-		return string(joinParts(d.parts, baseMark))
+		return string(bytes.Join(d.parts, []byte(baseMark)))
 	}
 	put("ServiceProviderConfig", e.serviceProviderConfig())
 	var types, schemas []string
@@ -68,26 +70,41 @@ func digestTag(text string) string {
 	return schema.ETag(base64.RawURLEncoding.EncodeToString(sum[:12]))
 }
 
+// pieces is a document with a base URI in its places.
+type pieces struct {
+	parts [][]byte
+	base  string
+}
+
+func (p pieces) size() int64 {
+	n := len(p.base) * (len(p.parts) - 1)
+	for _, part := range p.parts {
+		n += len(part)
+	}
+	return int64(n)
+}
+
+func (p pieces) WriteTo(w io.Writer) (n int64, err error) {
+	for i, part := range p.parts {
+		if i > 0 {
+			m, err := io.WriteString(w, p.base)
+			if n += int64(m); err != nil {
+				return n, err
+			}
+		}
+		m, err := w.Write(part)
+		if n += int64(m); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
 func splitParts(text string) (parts [][]byte) {
 	for p := range strings.SplitSeq(text, baseMark) {
 		parts = append(parts, []byte(p))
 	}
 	return parts
-}
-
-func joinParts(parts [][]byte, base string) []byte {
-	size := len(base) * (len(parts) - 1)
-	for _, p := range parts {
-		size += len(p)
-	}
-	b := make([]byte, 0, size)
-	for i, p := range parts {
-		if i > 0 {
-			b = append(b, base...)
-		}
-		b = append(b, p...)
-	}
-	return b
 }
 
 // discover answers a discovery document. Parameters are not looked at, but a
@@ -122,8 +139,8 @@ func (c *call) discover() (Response, error) {
 	if d.location != "" {
 		resp.Location = c.req.Base + d.location
 	}
-	b := joinParts(d.parts, escapedBase(c.req.Base))
-	resp.Body, resp.Size = fixed(b), int64(len(b))
+	body := pieces{d.parts, escapedBase(c.req.Base)}
+	resp.Body, resp.Size = body, body.size()
 	return resp, nil
 }
 

@@ -31,6 +31,12 @@ func TestServiceProviderConfig(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", a.text, want)
 	}
 	c.must(501, "PATCH /Users/"+c.user("u"), patchOp())
+	if got := strings.Join(c.do("OPTIONS /Users/1", "").Allow, " "); got != "GET HEAD PUT DELETE OPTIONS" {
+		t.Errorf("Allow: %s", got)
+	}
+	if a := c.must(405, "GET /Bulk", ""); strings.Join(a.Allow, " ") != "OPTIONS" {
+		t.Errorf("Allow of /Bulk: %s", a.Allow)
+	}
 }
 
 // RST-001 to RST-007, SCM-001 to SCM-013

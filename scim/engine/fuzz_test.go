@@ -48,18 +48,21 @@ func FuzzDo(f *testing.F) {
 		f.Add(s.method, s.path, s.query, s.header, s.body, false)
 	}
 	types := widgets(f)
+	// Engines are dear beside a request, so there is one per profile, over a
+	// store that is new each time.
+	store := &renewed{Store: new(memory.Store)}
+	engines := map[bool]*engine.Engine{}
+	for auto, b := range map[bool]scim.Backend{true: store, false: plain{store}} {
+		c := engine.Config{Types: types, Profile: compat.Strict(), Me: func(context.Context) (string, error) { return user, nil }}
+		if auto {
+			c.Profile = compat.Auto()
+		}
+		engines[auto] = open(f, b, c).e
+	}
 	f.Fuzz(func(t *testing.T, method, path, query, header, body string, auto bool) {
-		var b scim.Backend = new(memory.Store)
-		profile := compat.Auto()
-		if !auto {
-			b, profile = plain{b}, compat.Strict()
-		}
-		seed(t, b, types, user, group)
-		e, err := engine.New(b, engine.Config{Types: types, Profile: profile,
-			Me: func(context.Context) (string, error) { return user, nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		store.Store = new(memory.Store)
+		seed(t, store.Store, types, user, group)
+		e := engines[auto]
 		values, _ := url.ParseQuery(query)
 		r := e.Do(context.Background(), engine.Request{Method: method, Base: base, Path: path, Query: values,
 			IfMatch: header, Prefer: header, Body: []byte(body)})
@@ -100,12 +103,12 @@ func FuzzDo(f *testing.F) {
 	})
 }
 
-// seed stores a user and a group in it under ids that the corpus knows.
-func seed(t *testing.T, b scim.Backend, types []*scim.ResourceType, user, group string) {
+// renewed is a store that is replaced by an empty one between requests.
+type renewed struct{ *memory.Store }
+
+// seed stores a user and a group under ids that the corpus knows.
+func seed(t *testing.T, b *memory.Store, types []*scim.ResourceType, user, group string) {
 	t.Helper()
-	if p, ok := b.(plain); ok {
-		b = p.Backend
-	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	meta := scim.Meta{Created: at, LastModified: at, Version: "1"}
 	find := func(name string) *scim.ResourceType {
@@ -116,7 +119,7 @@ func seed(t *testing.T, b scim.Backend, types []*scim.ResourceType, user, group 
 		{Type: find("Group"), ID: group, Meta: meta, Schemas: []string{scim.GroupURN},
 			Attrs: scim.Object{{Name: "displayName", Value: "g"}, {Name: "members", Value: []scim.MemberRef{{ID: user}}}}},
 	} {
-		if err := b.(scim.Importer).Import(context.Background(), r); err != nil {
+		if err := b.Import(context.Background(), r); err != nil {
 			t.Fatal(err)
 		}
 	}

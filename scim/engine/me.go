@@ -1,16 +1,16 @@
 package engine
 
 // me returns what /Me offers (RFC 7644 §3.11): what the caller's own User
-// does, at whose permanent URI the answer's Location points.
+// does, at whose permanent URI the answer's Location points. Registering
+// oneself is a feature of its own (§7.6), and not offered.
 func (c *call) me() []verb {
 	t := c.e.typeNamed("User")
-	off := func(*call) (Response, error) { return Response{}, notImplemented("/Me") }
-	if c.e.c.Me == nil || t == nil {
-		return []verb{{"GET", "get", off}, {"POST", "create", off}, {"PUT", "replace", off}, {"PATCH", "patch", off}, {"DELETE", "delete", off}}
-	}
+	off := c.e.c.Me == nil || t == nil
 	verbs := c.ofResource(t, func() (string, error) { return c.e.c.Me(c.ctx) })
-	// Registering oneself is a feature of its own (RFC 7644 §7.6).
-	return append(verbs, verb{"POST", "create", func(*call) (Response, error) {
-		return Response{}, notImplemented("self-registration by POST /Me")
-	}})
+	if off {
+		for i := range verbs {
+			verbs[i].off = "/Me"
+		}
+	}
+	return append(verbs, verb{method: "POST", operation: "create", off: "self-registration by POST /Me"})
 }

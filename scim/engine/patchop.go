@@ -9,9 +9,6 @@ import (
 
 // patch answers PATCH (RFC 7644 §3.5.2).
 func (c *call) patch(ref scim.Ref) (Response, error) {
-	if c.e.c.NoPatch && !c.req.repair {
-		return Response{}, notImplemented("PATCH")
-	}
 	p, err := c.projection()
 	if err != nil {
 		return Response{}, err

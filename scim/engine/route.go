@@ -12,6 +12,7 @@ import (
 type verb struct {
 	method, operation string
 	run               func(*call) (Response, error)
+	off               string // the feature it belongs to, if that is switched off
 }
 
 // route carries out the request at the endpoint its path names (RFC 7644
@@ -36,6 +37,9 @@ func (c *call) route() (Response, error) {
 	for _, v := range verbs {
 		if v.method == method {
 			c.operation = v.operation
+			if v.off != "" && !c.req.repair {
+				return Response{}, notImplemented(v.off)
+			}
 			if limit := c.e.BodyLimit(c.req.Method, c.req.Path); int64(len(c.req.Body)) > limit {
 				return Response{}, tooLarge(limit)
 			}
@@ -50,17 +54,17 @@ func (c *call) route() (Response, error) {
 func (c *call) verbs() []verb {
 	s := c.segments
 	if len(s) == 0 {
-		return []verb{{"GET", "list", (*call).listAll}}
+		return []verb{{method: "GET", operation: "list", run: (*call).listAll}}
 	}
 	switch strings.ToLower(s[0]) {
 	case ".search":
 		if len(s) == 1 {
-			return []verb{{"POST", "search", (*call).searchAll}}
+			return []verb{{method: "POST", operation: "search", run: (*call).searchAll}}
 		}
 		return nil
 	case "bulk":
 		if len(s) == 1 {
-			return []verb{{"POST", "bulk", (*call).bulk}}
+			return []verb{{method: "POST", operation: "bulk", run: (*call).bulk, off: feature("Bulk", c.e.c.NoBulk)}}
 		}
 		return nil
 	case "me":
@@ -70,15 +74,15 @@ func (c *call) verbs() []verb {
 		return nil
 	case "serviceproviderconfig", "serviceproviderconfigs":
 		if len(s) == 1 {
-			return []verb{{"GET", "discovery", (*call).discover}}
+			return []verb{{method: "GET", operation: "discovery", run: (*call).discover}}
 		}
 		return nil
 	case "schemas", "resourcetypes":
 		switch {
 		case len(s) == 2 && strings.EqualFold(s[1], ".search"):
-			return []verb{{"POST", "discovery", (*call).refuseFilter}}
+			return []verb{{method: "POST", operation: "discovery", run: (*call).refuseFilter}}
 		case len(s) <= 2:
-			return []verb{{"GET", "discovery", (*call).discover}}
+			return []verb{{method: "GET", operation: "discovery", run: (*call).discover}}
 		}
 		return nil
 	}
@@ -90,11 +94,11 @@ func (c *call) verbs() []verb {
 	switch {
 	case len(rest) == 0:
 		return []verb{
-			{"GET", "list", func(c *call) (Response, error) { return c.list(t) }},
-			{"POST", "create", func(c *call) (Response, error) { return c.create(t) }},
+			{method: "GET", operation: "list", run: func(c *call) (Response, error) { return c.list(t) }},
+			{method: "POST", operation: "create", run: func(c *call) (Response, error) { return c.create(t) }},
 		}
 	case len(rest) == 1 && strings.EqualFold(rest[0], ".search"):
-		return []verb{{"POST", "search", func(c *call) (Response, error) { return c.search(t) }}}
+		return []verb{{method: "POST", operation: "search", run: func(c *call) (Response, error) { return c.search(t) }}}
 	case len(rest) == 1:
 		return c.ofResource(t, func() (string, error) { return rest[0], nil })
 	}
@@ -119,10 +123,10 @@ func (c *call) ofResource(t *scim.ResourceType, id func() (string, error)) []ver
 		}
 	}
 	return []verb{
-		{"GET", "get", with((*call).get)},
-		{"PUT", "replace", with((*call).replace)},
-		{"PATCH", "patch", with((*call).patch)},
-		{"DELETE", "delete", with((*call).remove)},
+		{method: "GET", operation: "get", run: with((*call).get)},
+		{method: "PUT", operation: "replace", run: with((*call).replace)},
+		{method: "PATCH", operation: "patch", run: with((*call).patch), off: feature("PATCH", c.e.c.NoPatch)},
+		{method: "DELETE", operation: "delete", run: with((*call).remove)},
 	}
 }
 
@@ -172,6 +176,9 @@ func segments(path string) ([]string, bool) {
 func allow(verbs []verb) []string {
 	var list []string
 	for _, v := range verbs {
+		if v.off != "" {
+			continue
+		}
 		list = append(list, v.method)
 		if v.method == "GET" {
 			list = append(list, "HEAD")
@@ -202,6 +209,14 @@ func (e *Engine) BodyLimit(method, path string) int64 {
 // naming the limit (RFC 7644 §3.7.4, RFC 9110 §15.5.14).
 func tooLarge(limit int64) *scim.Error {
 	return &scim.Error{Status: 413, Detail: "the body is larger than maxPayloadSize, here " + itoa(limit) + " bytes (RFC 7644 §3.7.4)"}
+}
+
+// feature returns the name of a feature that is off, else "".
+func feature(name string, off bool) string {
+	if off {
+		return name
+	}
+	return ""
 }
 
 func notImplemented(what string) *scim.Error {
