@@ -27,11 +27,13 @@ import (
 // tenant is the one tenant that is served.
 const tenant = "default"
 
-// How long the parts of a request may take. The header and the idle time bound
-// clients that send nothing; bodies and answers have deadlines of their own,
-// in scimhttp.
+// How long the parts of a request may take. These bound clients that send
+// nothing, and bodies that nobody reads, such as those of requests without a
+// token; package scimhttp has deadlines of its own for those it reads and for
+// answers.
 const (
 	headerTimeout   = 10 * time.Second
+	readTimeout     = 30 * time.Second
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 30 * time.Second
 	maxHeaderBytes  = 64 << 10
@@ -127,6 +129,7 @@ func (srv *Server) Serve(ctx context.Context) error {
 	h := &http.Server{
 		Handler:           srv,
 		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(srv.log.Handler(), slog.LevelDebug),

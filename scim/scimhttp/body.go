@@ -16,6 +16,7 @@ import (
 // body reads the request's body, decoded, of at most limit bytes.
 func (h *Handler) body(r *http.Request, a *answer, limit int64) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		_ = a.control.SetReadDeadline(time.Time{})
 		return nil, nil
 	}
 	if r.ContentLength > limit {
@@ -36,11 +37,14 @@ func (h *Handler) body(r *http.Request, a *answer, limit int64) ([]byte, error) 
 	// recorders) is bounded by the server's own timeouts.
 	_ = a.control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
 	data, err := read(r, compressed, limit)
-	// Left in place, the deadline would end the request's context while the
-	// engine works.
+	if err != nil {
+		return nil, err // what else is sent is still under the deadline
+	}
+	// Left in place, a deadline, ours or the server's, would end the request's
+	// context while the engine works.
 	_ = a.control.SetReadDeadline(time.Time{})
-	if err != nil || len(data) == 0 {
-		return nil, err
+	if len(data) == 0 {
+		return nil, nil
 	}
 	if t := r.Header.Get("Content-Type"); !readable(t) {
 		return nil, &scim.Error{Status: http.StatusUnsupportedMediaType,
