@@ -10,31 +10,31 @@ import (
 )
 
 // person returns the body of a user of about 1.5 KB, as an identity provider
-// sends it: with a generated password.
-func person(n int) []byte {
+// sends it: with a generated password. name and n make the userName.
+func person(n int, name string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],`+
-		`"externalId":"ext-%[1]d","userName":"user%[1]d@example.com","password":"Generated-%[1]d-aB3!","active":true,`+
+		`"externalId":"ext-%[1]d","userName":"%[4]s%[1]d@example.com","password":"Generated-%[1]d-aB3!","active":true,`+
 		`"displayName":"Given%[1]d Family%[2]d","nickName":"nick%[1]d","title":"Engineer %[3]d","userType":"Employee",`+
 		`"preferredLanguage":"en-GB","locale":"en-GB","timezone":"Europe/Berlin","profileUrl":"https://people.example.com/profiles/user%[1]d",`+
 		`"name":{"formatted":"Given%[1]d Middle Family%[2]d","givenName":"Given%[1]d","familyName":"Family%[2]d","middleName":"Middle"},`+
-		`"emails":[{"value":"user%[1]d@example.com","type":"work","primary":true},{"value":"home%[1]d@mail%[3]d.example.org","type":"home"}],`+
+		`"emails":[{"value":"%[4]s%[1]d@example.com","type":"work","primary":true},{"value":"home%[1]d@mail%[3]d.example.org","type":"home"}],`+
 		`"phoneNumbers":[{"value":"+49 30 %07[1]d","type":"work"},{"value":"+49 170 %07[1]d","type":"mobile"}],`+
 		`"addresses":[{"type":"work","streetAddress":"%[3]d Long Street","locality":"Berlin","region":"BE","postalCode":"10%03[3]d","country":"DE","formatted":"%[3]d Long Street\n10%03[3]d Berlin\nGermany"}],`+
 		`"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"employeeNumber":"E%[1]d","costCenter":"CC%[3]d","organization":"Example","division":"Division %[3]d","department":"Department %[3]d"}}`,
-		n, n%9973, n%500)
+		n, n%9973, n%500, name)
 	return b.Bytes()
 }
 
 // bulk returns a Bulk message that creates the people from..to-1.
-func bulk(from, to int) []byte {
+func bulk(from, to int, name string) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[`)
 	for n := from; n < to; n++ {
 		if n > from {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `{"method":"POST","path":"/Users","bulkId":"b%d","data":%s}`, n, person(n))
+		fmt.Fprintf(&b, `{"method":"POST","path":"/Users","bulkId":"b%d","data":%s}`, n, person(n, name))
 	}
 	b.WriteString(`]}`)
 	return b.Bytes()
@@ -63,7 +63,7 @@ func (b *bench) populate(ctx context.Context) error {
 	}
 	begin := time.Now()
 	for from := have.TotalResults; from < b.o.users; from += bulkSize {
-		body, err := (request{http.MethodPost, b.srv.base + "/Bulk", bulk(from, min(from+bulkSize, b.o.users)), 200}).do(ctx)
+		body, err := (request{http.MethodPost, b.srv.base + "/Bulk", bulk(from, min(from+bulkSize, b.o.users), "user"), 200}).do(ctx)
 		if err != nil {
 			return err
 		}
