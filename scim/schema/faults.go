@@ -17,9 +17,15 @@ type fault struct {
 	detail string
 }
 
+// maxFaults bounds what a body made of faults costs.
+const maxFaults = 1000
+
 // add notes a fault of the attribute at path. The format never holds a value:
 // it may be one that is never returned.
 func (f *faults) add(kind scim.ErrorType, path, format string, args ...any) {
+	if len(*f) >= maxFaults {
+		return
+	}
 	*f = append(*f, fault{kind, fmt.Sprintf("%q: ", path) + fmt.Sprintf(format, args...)})
 }
 
