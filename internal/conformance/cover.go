@@ -7,7 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"path"
-	"slices"
+	"regexp"
 	"strings"
 )
 
@@ -28,8 +28,8 @@ func (p Proof) Name() string {
 }
 
 // Cover lists the fixtures and tests of a repository that say what they
-// cover: fixtures in their covers line, Go tests in a line of their doc
-// comment that begins with "covers:".
+// cover: fixtures in their covers line, Go tests by naming requirements in
+// their doc comment, or in the comment behind their opening brace.
 func Cover(repo fs.FS) ([]Proof, error) {
 	var all []Proof
 	err := fs.WalkDir(repo, ".", func(name string, d fs.DirEntry, err error) error {
@@ -71,28 +71,38 @@ func testProofs(repo fs.FS, name string) ([]Proof, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := parser.ParseFile(token.NewFileSet(), name, src, parser.ParseComments|parser.SkipObjectResolution)
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, name, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
 		return nil, err
 	}
 	var all []Proof
 	for _, decl := range file.Decls {
 		fn, ok := decl.(*ast.FuncDecl)
-		if !ok || fn.Doc == nil || fn.Recv != nil {
+		if !ok || fn.Recv != nil || fn.Body == nil || !strings.HasPrefix(fn.Name.Name, "Test") {
 			continue
 		}
-		p := Proof{Package: path.Dir(name), Test: fn.Name.Name}
-		for line := range strings.Lines(fn.Doc.Text()) {
-			if ids, ok := strings.CutPrefix(strings.TrimSpace(line), "covers:"); ok {
-				p.Covers = append(p.Covers, strings.Fields(ids)...)
+		text := fn.Doc.Text()
+		for _, c := range file.Comments {
+			if fset.Position(c.Pos()).Line == fset.Position(fn.Body.Lbrace).Line && c.Pos() > fn.Body.Lbrace {
+				text += c.Text()
 			}
 		}
-		if i := slices.IndexFunc(p.Covers, func(id string) bool { return !idRE.MatchString(id) }); i >= 0 {
-			return nil, fmt.Errorf("%s: %s covers %q, which is no requirement id", name, p.Test, p.Covers[i])
-		}
-		if len(p.Covers) > 0 {
-			all = append(all, p)
+		if ids := mentioned(text); len(ids) > 0 {
+			all = append(all, Proof{Package: path.Dir(name), Test: fn.Name.Name, Covers: ids})
 		}
 	}
 	return all, nil
+}
+
+var mentionRE = regexp.MustCompile(`\b([A-Z]{2,4})-\d{3}\b`)
+
+// mentioned returns the requirement ids in a comment.
+func mentioned(text string) (ids []string) {
+	for _, m := range mentionRE.FindAllStringSubmatch(text, -1) {
+		if titles[m[1]] != "" {
+			ids = append(ids, m[0])
+		}
+	}
+	return ids
 }

@@ -222,6 +222,28 @@ func TestLogFormats(t *testing.T) {
 	}
 }
 
+// SEC-001, as decision 16 has it: plain HTTP is served, and warned of where
+// others can read along.
+func TestPlainHTTP(t *testing.T) {
+	t.Parallel()
+	for listen, warned := range map[string]bool{"127.0.0.1:0": false, "[::1]:0": false, "0.0.0.0:0": true} {
+		ctx, cancel := context.WithCancel(context.Background())
+		var out, errs logBuffer
+		dir := filepath.Join(t.TempDir(), "d")
+		environ := []string{"ROLLCALL_DATA_DIR=" + dir, "ROLLCALL_LISTEN=" + listen, "ROLLCALL_TOKEN_FILE=" + filepath.Join(dir, "token")}
+		code := make(chan int, 1)
+		go func() { code <- server.Main(ctx, nil, environ, &out, &errs) }()
+		waitFor(t, "the greeting", func() bool { return strings.Contains(out.String(), "curl") })
+		cancel()
+		if c := <-code; c != 0 {
+			t.Errorf("exit %d: %s", c, errs.String())
+		}
+		if got := strings.Contains(errs.String(), "plain HTTP"); got != warned {
+			t.Errorf("on %s a warning: %v, want %v\n%s", listen, got, warned, errs.String())
+		}
+	}
+}
+
 // makeCertificate writes a certificate for localhost with the serial number.
 func makeCertificate(t *testing.T, dir string, serial int64) (cert, key string) {
 	t.Helper()

@@ -77,8 +77,8 @@ func TestPathConfusion(t *testing.T) {
 	}
 }
 
-// TestWithoutToken is T10: every endpoint but those listed wants a token, on
-// every method, and every answer is a SCIM error.
+// TestWithoutToken is T10, SPC-005 and ERR-006: every endpoint but those listed
+// wants a token, on every method, and every answer is a SCIM error.
 func TestWithoutToken(t *testing.T) {
 	t.Parallel()
 	r := start(t)
@@ -254,7 +254,8 @@ func TestHostHeader(t *testing.T) {
 	}
 }
 
-// TestCanary is T22: a secret that is sent as a password or a token is nowhere.
+// TestCanary is T22, USR-014, SEC-014 and SRC-009: a secret that is sent as a
+// password, a token or a filter of .search is nowhere.
 func TestCanary(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"discard", "hash"} {
@@ -293,6 +294,7 @@ func TestCanary(t *testing.T) {
 			do("GET", "/scim/v2/Users?filter="+url.QueryEscape(`userName eq "`+secret+`"`), "")
 			do("GET", "/scim/v2/Users?sortBy=password", "")
 			do("POST", "/scim/v2/Users/.search", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":"password pr"}`)
+			do("POST", "/scim/v2/Users/.search", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:SearchRequest"],"filter":"title eq \"`+secret+`\""}`)
 			do("POST", "/scim/v2/Users", `{"userName":{"password":"`+secret+`"}}`)
 			do("POST", "/scim/v2/Users", `{"userName":"b","password":["`+secret+`"]}`)
 			do("POST", "/scim/v2/Users", `{"userName":"b","password":{"x":"`+secret+`"}}`)

@@ -137,6 +137,7 @@ func TestExpiredCursor(t *testing.T) {
 	c.refused(400, "expiredCursor", "GET /Users?cursor="+next, "")
 }
 
+// CUR-021: what a cursor needs to be understood is in it, and in the keys.
 func TestCursorKeyRing(t *testing.T) {
 	t.Parallel()
 	keys := [][]byte{[]byte(strings.Repeat("1", 32))}

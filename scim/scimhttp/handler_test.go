@@ -486,7 +486,7 @@ func TestBase(t *testing.T) {
 	isError(t, do(t, "GET", open+"/v2/Users", "", "Host: a b"), 400, "invalidValue")
 }
 
-// TestFailures covers ERR-003, ERR-010 and ERR-015: what breaks below is an
+// TestFailures covers ERR-003, ERR-010, ERR-015 and HTTP-029: what breaks below is an
 // honest error, or a cut connection where the answer had begun.
 func TestFailures(t *testing.T) {
 	t.Parallel()
