@@ -139,6 +139,10 @@ func TestKill(t *testing.T) {
 // must fail for a database with synchronous=OFF.
 func TestSync(t *testing.T) {
 	strace := needTool(t, "strace")
+	writes := int64(1000)
+	if testing.Short() {
+		writes = 100
+	}
 	for _, mode := range []string{"full", "off"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -146,7 +150,7 @@ func TestSync(t *testing.T) {
 			// -y names the file of each descriptor, -s shows whole pages and answers.
 			p := spawn(t, mode, t.TempDir(), freeAddress(t), strace, "-f", "-qq", "-y", "-s", "8192", "-o", trace,
 				"-e", "trace=pwrite64,write,fsync,fdatasync")
-			const writes, clients = 1000, 32
+			const clients = 32
 			var next atomic.Int64
 			var wg sync.WaitGroup
 			for range clients {
@@ -171,11 +175,11 @@ func TestSync(t *testing.T) {
 			answers, syncs, faults, err := checkTrace(f)
 			t.Logf("%d answers, %d syncs, %d faults", answers, syncs, len(faults))
 			switch {
-			case err != nil || answers != writes:
+			case err != nil || int64(answers) != writes:
 				t.Fatalf("the trace has %d answers to %d writes, %v: the check does not see them", answers, writes, err)
-			case mode == "off" && len(faults) != writes:
+			case mode == "off" && int64(len(faults)) != writes:
 				t.Errorf("without a sync only %d of %d answers are found at fault", len(faults), writes)
-			case mode == "full" && (len(faults) > 0 || syncs == 0 || syncs > writes):
+			case mode == "full" && (len(faults) > 0 || syncs == 0 || int64(syncs) > writes):
 				t.Errorf("%d answers left before their write was synced (%d syncs), such as that of %.5q", len(faults), syncs, faults)
 			}
 		})

@@ -123,3 +123,15 @@ func needTool(t *testing.T, name string) string {
 func user(name string) *strings.Reader {
 	return strings.NewReader(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"` + name + `"}`)
 }
+
+// runToEnd runs the program on a data folder and returns what it says until it
+// ends by itself.
+func runToEnd(t *testing.T, self, dir string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), serveVariable+"=full", "ROLLCALL_DATA_DIR="+dir, "ROLLCALL_LISTEN=127.0.0.1:0", "ROLLCALL_TOKEN="+testToken)
+	out, _ := cmd.CombinedOutput() // its exit code is not 0
+	return string(out)
+}
