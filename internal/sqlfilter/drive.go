@@ -140,12 +140,13 @@ func gramTerm(f *scim.AttrExp) string { return scim.KeyOf(f.Path.Leaf(), f.Value
 // driveByMember selects by the members or the groups that a value or a name
 // selects.
 func (b *builder) driveByMember(a *scim.Attribute, f scim.Filter) driver {
-	selective := slices.ContainsFunc(conjunction(f), func(g scim.Filter) bool {
+	selective := func(g scim.Filter) bool {
 		e, ok := g.(*scim.AttrExp)
 		return ok && e.Op == scim.Eq && e.Value != nil && e.Path.Sub != "type"
-	})
+	}
+	all := conjunction(f)
 	switch {
-	case !selective:
+	case !slices.ContainsFunc(all, selective):
 		return driver{}
 	case !a.Derived || !b.o.Nested:
 		own, other := "m.grp", "m.member"
@@ -155,10 +156,18 @@ func (b *builder) driveByMember(a *scim.Attribute, f scim.Filter) driver {
 		return driver{member, true, false, func(b *builder) string {
 			return "SELECT DISTINCT " + own + " AS res FROM members m JOIN resources x ON x.pk = " + other + " WHERE " + b.other(a, f, "")
 		}}
-	case typeless(f):
-		return driver{member, true, false, func(b *builder) string { return "SELECT res FROM (" + b.descendants(a, f) + ") t" }}
 	}
-	return driver{}
+	var down scim.Filter
+	for _, g := range all {
+		switch {
+		case !typeless(g):
+		case down == nil:
+			down = g
+		default:
+			down = &scim.LogExp{Op: scim.And, Left: down, Right: g}
+		}
+	}
+	return driver{member, typeless(f), false, func(b *builder) string { return "SELECT res FROM (" + b.descendants(a, down) + ") t" }}
 }
 
 // scope says that a row of attrs or resources is of the tenant and the type.

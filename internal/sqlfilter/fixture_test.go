@@ -338,3 +338,5 @@ func (g generator) comparison(a, leaf *scim.Attribute, ids []string) string {
 	}
 	return pick(g, ops) + " " + string(scim.AppendValue(nil, v))
 }
+
+func seeded(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }

@@ -204,6 +204,9 @@ func (b *builder) from(f scim.Filter, by *scim.AttrPath, key string, count bool)
 	default:
 		s += "resources r WHERE " + b.scope("r")
 	}
+	if key == "a.num" {
+		s += " AND a.num IS NOT NULL" // as the index by num says
+	}
 	if sorted && by.Attr.MultiValued {
 		// The primary value's row, else the first one's, has the least elem.
 		s += " AND (a.elem = 0 OR NOT EXISTS (SELECT 1 FROM attrs o WHERE o.res = a.res AND o.path = a.path AND o.elem < a.elem))"
@@ -215,7 +218,11 @@ func (b *builder) from(f scim.Filter, by *scim.AttrPath, key string, count bool)
 			s += " AND " + column.text + " IS NOT NULL"
 		}
 	} else if key == none {
-		s += " AND NOT EXISTS (SELECT 1 FROM attrs a WHERE a.res = r.pk AND a.path = " + b.bind(Path(by.String())) + ")"
+		s += " AND NOT EXISTS (SELECT 1 FROM attrs a WHERE a.res = r.pk AND a.path = " + b.bind(Path(by.String()))
+		if numeric(by.Leaf()) {
+			s += " AND a.num IS NOT NULL"
+		}
+		s += ")"
 	}
 	for _, g := range all {
 		s += " AND " + b.condition(g)
