@@ -73,8 +73,8 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 			srv = nil
 		}
 	}()
-	if err := srv.limitMemory(); err != nil {
-		return srv, err
+	if os.Getenv("GOMEMLIMIT") == "" && s.MemoryLimit > 0 {
+		debug.SetMemoryLimit(s.MemoryLimit)
 	}
 	if err := prepareFolder(s.DataDir); err != nil {
 		return srv, err
@@ -216,13 +216,6 @@ func (srv *Server) LoadSchemas() error {
 	types = e.Types()
 	srv.types.Store(&types)
 	srv.handler.Store(&h)
-	return nil
-}
-
-func (srv *Server) limitMemory() error {
-	if os.Getenv("GOMEMLIMIT") == "" && srv.s.MemoryLimit > 0 {
-		debug.SetMemoryLimit(srv.s.MemoryLimit)
-	}
 	return nil
 }
 

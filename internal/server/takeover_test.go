@@ -54,7 +54,7 @@ func otherDatabase(t *testing.T, script ...string) (dir string) {
 func TestTakeOver(t *testing.T) {
 	t.Parallel()
 	dir := otherDatabase(t, otherLayout,
-		otherUser("u1", "ada", 7, `,"name":{"familyName":"Lovelace"},"emails":[{"value":"ada@example.com","type":"work","primary":true}],"unknownThing":{"x":1}`),
+		otherUser("u1", "ada", 7, `,"name":{"familyName":"Lovelace"},"emails":[{"value":"ada@example.com","type":"work","primary":true},{"value":"ada@home.example","type":"home","primary":true}],"unknownThing":{"x":1}`),
 		otherUser("u2", "grace", 1, `,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"Navy","manager":{"value":"u1"}},"password":"leaked-Canary"`),
 		otherGroup("g1", "Engineers", "u1", "u2", "gone"),
 		otherGroup("g2", "All", "g1", "u1"),
@@ -113,7 +113,7 @@ func TestTakeOver(t *testing.T) {
 	meta := ada["meta"].(map[string]any)
 	if ada["id"] != "u1" || ada["userName"] != "ada" || ada["externalId"] != "ext-u1" || meta["version"] != `W/"7"` ||
 		!strings.HasPrefix(meta["created"].(string), "2025-01-02T03:04:05") || !strings.HasPrefix(meta["lastModified"].(string), "2025-02-03T04:05:06") ||
-		ada["unknownThing"] != nil {
+		ada["unknownThing"] != nil || strings.Count(fmt.Sprint(ada["emails"]), "primary:true") != 1 {
 		t.Errorf("u1: %v", ada)
 	}
 	groups := map[string]string{}

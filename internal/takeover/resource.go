@@ -54,6 +54,7 @@ func (r *run) decode(t *scim.ResourceType, id string, s *sqlite.Stmt) (*scim.Res
 	if err != nil {
 		return nil, err
 	}
+	onePrimary(res.Attrs)
 	schema.Defaults(res, named)
 	if err := schema.Check(nil, res, o); err != nil {
 		return nil, err
@@ -72,6 +73,29 @@ func (r *run) decode(t *scim.ResourceType, id string, s *sqlite.Stmt) (*scim.Res
 	res.Meta.Version = version(s.ColumnText(3))
 	schema.Encode(res)
 	return res, nil
+}
+
+// onePrimary leaves primary with the first value of each attribute that has it:
+// the other program did not take it from the earlier one when another came.
+func onePrimary(attrs scim.Object) {
+	for _, m := range attrs {
+		if o, ok := m.Value.(scim.Object); ok { // an extension
+			onePrimary(o)
+		}
+		list, _ := m.Value.([]any)
+		seen := false
+		for i, v := range list {
+			o, ok := v.(scim.Object)
+			if !ok || o.Get("primary") != true {
+				continue
+			}
+			if seen {
+				o.Set("primary", nil)
+				list[i] = o
+			}
+			seen = true
+		}
+	}
 }
 
 // version takes the wrapping of an entity-tag off a version.
