@@ -24,6 +24,7 @@ import (
 type Engine struct {
 	c       Config // defaults filled in
 	types   []*scim.ResourceType
+	paths   [][]string // the segments of the endpoint of each type
 	backend scim.Backend
 	members scim.MemberUpdater // nil: the backend keeps members in the group
 	batcher scim.Batcher       // nil: each write is committed by itself
@@ -55,6 +56,7 @@ func New(b scim.Backend, c Config) (*Engine, error) {
 		}
 	}
 	for _, t := range e.types {
+		e.paths = append(e.paths, strings.Split(strings.Trim(t.Endpoint, "/"), "/"))
 		eachAttribute(t, func(a *scim.Attribute) {
 			if len(a.Links) > 0 || a.Membership || a.Type == scim.TypeReference {
 				e.refs[strings.ToLower(a.Name)] = true

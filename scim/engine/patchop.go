@@ -16,8 +16,7 @@ func (c *call) patch(ref scim.Ref) (Response, error) {
 	o := c.patchOptions()
 	var ops []patch.Op
 	decoded := false
-	m := ref.Type.Membership()
-	apart := m != nil && c.e.members != nil
+	apart := c.e.apart(ref.Type)
 	done, err := c.update(ref, func(before *scim.Resource) (edit, error) {
 		if !decoded {
 			body, err := c.body(ref.Type)
@@ -46,7 +45,7 @@ func (c *call) patch(ref scim.Ref) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	if m != nil && !c.wantsBody(p) {
+	if ref.Type.Membership() != nil && !c.wantsBody(p) {
 		return c.headers(204, done.r), nil
 	}
 	return c.updated(done, p.bind(ref.Type))

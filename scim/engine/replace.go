@@ -32,8 +32,8 @@ func (c *call) replace(ref scim.Ref) (Response, error) {
 			c.report("LIFE-08")
 		}
 		ed := edit{after: after, touched: named}
-		if m := ref.Type.Membership(); m != nil && c.e.members != nil {
-			ed.members = replacement(m, after)
+		if c.e.apart(ref.Type) {
+			ed.members = replacement(ref.Type.Membership(), after)
 		}
 		return ed, nil
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -139,17 +140,9 @@ func plausible(id string) bool {
 // typeAt returns the resource type at whose endpoint the segments begin, and
 // the segments after it.
 func (e *Engine) typeAt(segments []string) (*scim.ResourceType, []string) {
-	for _, t := range e.types {
-		endpoint := strings.Split(strings.Trim(t.Endpoint, "/"), "/")
-		if len(endpoint) > len(segments) {
-			continue
-		}
-		same := true
-		for i, s := range endpoint {
-			same = same && strings.EqualFold(s, segments[i])
-		}
-		if same {
-			return t, segments[len(endpoint):]
+	for i, path := range e.paths {
+		if len(path) <= len(segments) && slices.EqualFunc(path, segments[:len(path)], strings.EqualFold) {
+			return e.types[i], segments[len(path):]
 		}
 	}
 	return nil, nil
@@ -159,7 +152,7 @@ func (e *Engine) typeAt(segments []string) (*scim.ResourceType, []string) {
 // an encoded slash stays inside its segment (RFC 3986 §2.2). Empty segments,
 // of repeated and trailing slashes, do not count (AMB-26).
 func segments(path string) ([]string, bool) {
-	var list []string
+	list := make([]string, 0, 3)
 	for s := range strings.SplitSeq(path, "/") {
 		if s == "" {
 			continue

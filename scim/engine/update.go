@@ -33,7 +33,7 @@ type outcome struct {
 // came between, one request after the other; with one, a resource that changed
 // is refused (rulings 21).
 func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, error)) (outcome, error) {
-	apart := ref.Type.Membership() != nil && c.e.members != nil // members need not be read
+	apart := c.e.apart(ref.Type)
 	unlock := func() {}
 	defer func() { unlock() }()
 	waits := c.req.IfMatch == "" && c.e.locks != nil // still to take its turn
@@ -109,6 +109,13 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 		c.reportUnknown(ch.After, r)
 		return outcome{r: r, whole: !apart, sent: ed.touched}, nil
 	}
+}
+
+// apart reports whether the members of t are kept apart by the backend, and
+// need not be read to change a group. A required attribute must be seen.
+func (e *Engine) apart(t *scim.ResourceType) bool {
+	m := t.Membership()
+	return m != nil && !m.Required && e.members != nil
 }
 
 // read reads a resource to change it: whole, but for what is derived, and for

@@ -78,6 +78,23 @@ func TestMembersAreNotRead(t *testing.T) {
 	}
 }
 
+// GRP-10: members that were not read are not lost.
+func TestRenameKeepsMembers(t *testing.T) {
+	t.Parallel()
+	both(t, engine.Config{}, func(t *testing.T, c client) {
+		u := c.user("u")
+		g := c.group("g", u)
+		c.must(204, "PATCH /Groups/"+g, patchOp(`{"op":"replace","value":{"displayName":"h"}}`))
+		if got := c.members(g); !slices.Equal(got, []string{u}) {
+			t.Errorf("the members are %v", got)
+		}
+		c.must(200, "PUT /Groups/"+g, `{"displayName":"h"}`)
+		if got := c.members(g); len(got) != 0 {
+			t.Errorf("GRP-012: after a PUT without members they are %v", got)
+		}
+	})
+}
+
 // What a backend is told of a change.
 func TestChange(t *testing.T) {
 	t.Parallel()
