@@ -36,7 +36,7 @@ func (h *Handler) body(r *http.Request, a *answer, limit int64) ([]byte, error) 
 	// A connection without deadlines (HTTP/2 streams of some servers, test
 	// recorders) is bounded by the server's own timeouts.
 	_ = a.control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
-	data, err := read(r, compressed, limit)
+	data, err := h.read(r, a, compressed, limit)
 	if err != nil {
 		return nil, err // what else is sent is still under the deadline
 	}
@@ -53,7 +53,15 @@ func (h *Handler) body(r *http.Request, a *answer, limit int64) ([]byte, error) 
 	return data, nil
 }
 
-func read(r *http.Request, compressed bool, limit int64) ([]byte, error) {
+// What a body may use of memory before it must have one of the places for
+// large ones, so that many at once can't use it up: a body is parsed into a
+// tree several times its size.
+const (
+	largeFrom   = 1 << 20
+	largePlaces = 4
+)
+
+func (h *Handler) read(r *http.Request, a *answer, compressed bool, limit int64) ([]byte, error) {
 	// What a client announces is not yet sent: memory grows with what arrives.
 	const atOnce = 64 << 10
 	var in io.Reader = io.LimitReader(r.Body, limit+1)
@@ -67,14 +75,24 @@ func read(r *http.Request, compressed bool, limit int64) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	b.Grow(int(hint) + bytes.MinRead)
-	if _, err := b.ReadFrom(in); err != nil {
-		if int64(b.Len()) > limit {
-			return nil, tooLarge(limit)
+	n, err := b.ReadFrom(io.LimitReader(in, largeFrom))
+	if err == nil && n == largeFrom {
+		select {
+		case h.large <- struct{}{}:
+			a.done = func() { <-h.large }
+		case <-time.After(h.o.BodyTimeout):
+			return nil, scim.Unavailable(errors.New("too many large bodies at once"))
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
 		}
-		return nil, broken(err)
+		_ = a.control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout)) // the wait was not the client's
+		_, err = b.ReadFrom(in)
 	}
-	if int64(b.Len()) > limit {
+	switch {
+	case int64(b.Len()) > limit:
 		return nil, tooLarge(limit)
+	case err != nil:
+		return nil, broken(err)
 	}
 	return b.Bytes(), nil
 }

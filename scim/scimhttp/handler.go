@@ -55,6 +55,7 @@ type Exchange struct {
 type Handler struct {
 	engine *engine.Engine
 	o      Options
+	large  chan struct{} // places for large bodies
 }
 
 // NewHandler returns the endpoints of RFC 7644 §3.2, rooted at "/". The
@@ -75,7 +76,7 @@ func NewHandler(e *engine.Engine, o Options) http.Handler {
 		o.Logger = slog.Default()
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
-	return &Handler{e, o}
+	return &Handler{e, o, make(chan struct{}, largePlaces)}
 }
 
 // ServeHTTP answers one request.

@@ -13,6 +13,8 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -299,6 +301,26 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// TestLargeBodies: only a few large bodies are in memory at a time.
+func TestLargeBodies(t *testing.T) {
+	t.Parallel()
+	b := &slow{Backend: new(memory.Store), wait: 30 * time.Millisecond}
+	url := serve(t, b, engine.Config{Limits: engine.Limits{Body: 4 << 20}}, scimhttp.Options{})
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			body := fmt.Sprintf(`{"userName":"u%d"%s}`, i, strings.Repeat(" ", 3<<20))
+			if a := do(t, "POST", url+"/v2/Users", body); a.status != 201 {
+				t.Errorf("a large body: %d %s", a.status, a.body)
+			}
+		})
+	}
+	wg.Wait()
+	if most := b.most.Load(); most == 0 || most > 4 {
+		t.Errorf("%d large bodies were worked on at once, want at most 4", most)
+	}
+}
+
 // TestSlowBody: a body that does not come is given up.
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
@@ -335,9 +357,13 @@ type slow struct {
 	wait  time.Duration
 	list  func(scim.Query) (*scim.Page, error)
 	ctxes chan context.Context
+
+	now, most atomic.Int64 // calls of Create under way
 }
 
 func (s *slow) Create(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
+	s.most.Store(max(s.most.Load(), s.now.Add(1)))
+	defer s.now.Add(-1)
 	select {
 	case <-time.After(s.wait):
 	case <-ctx.Done():
