@@ -53,7 +53,7 @@ func TestArchitecture(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != "." && (d.Name() == "testdata" || strings.ContainsAny(d.Name()[:1], "._")):
+		case d.IsDir() && path != "." && (d.Name() == "testdata" || path == "data" || path == "dist" || strings.ContainsAny(d.Name()[:1], "._")):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
 			return nil

@@ -26,7 +26,7 @@ func TestConventions(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != "." && (d.Name() == "testdata" || strings.ContainsAny(d.Name()[:1], "._")):
+		case d.IsDir() && path != "." && (d.Name() == "testdata" || path == "data" || path == "dist" || strings.ContainsAny(d.Name()[:1], "._")):
 			return filepath.SkipDir
 		case d.IsDir() || !strings.HasSuffix(path, ".go"):
 			return nil

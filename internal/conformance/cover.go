@@ -36,7 +36,7 @@ func Cover(repo fs.FS) ([]Proof, error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && name != "." && strings.HasPrefix(d.Name(), "."):
+		case d.IsDir() && name != "." && (name == "data" || name == "dist" || strings.HasPrefix(d.Name(), ".")):
 			return fs.SkipDir
 		case d.IsDir():
 			return nil
