@@ -57,3 +57,25 @@ func BenchmarkAddMember(b *testing.B) {
 func BenchmarkDiscovery(b *testing.B) {
 	benchmark(b, 200, func(client, []string) engine.Request { return request("GET /Schemas", "") })
 }
+
+func BenchmarkBulk100(b *testing.B) {
+	n := 0
+	c := open(b, new(memory.Store), engine.Config{})
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		if n%10 == 0 { // the memory store looks at everything for each write
+			c = open(b, new(memory.Store), engine.Config{})
+		}
+		n++
+		ops := make([]string, 100)
+		for i := range ops {
+			ops[i] = postUser(fmt.Sprint(i), fmt.Sprintf("u%d-%d", n, i))
+		}
+		r := request("POST /Bulk", bulkRequest("", ops...))
+		b.StartTimer()
+		if resp := c.e.Do(context.Background(), r); resp.Status != 200 || resp.Err != nil {
+			b.Fatal(resp.Err)
+		}
+	}
+}

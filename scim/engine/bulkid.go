@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -17,7 +18,28 @@ type substitution func(bulkID string) (string, error)
 // looked for wherever an id may stand (AMB-43): in "value", in "$ref", in the
 // attributes of the schemas that hold references, and in the paths of PATCH
 // operations; other text is left alone. v is not modified.
-func (e *Engine) substitute(v any, s substitution) (any, error) { return e.substituteAt("", v, s) }
+func (e *Engine) substitute(v any, s substitution) (any, error) {
+	if !holdsReference(v) {
+		return v, nil // most bodies: nothing to copy
+	}
+	return e.substituteAt("", v, s)
+}
+
+func holdsReference(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.Contains(v, bulkPrefix)
+	case scim.Object:
+		for i := range v {
+			if strings.Contains(v[i].Name, bulkPrefix) || holdsReference(v[i].Value) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, holdsReference)
+	}
+	return false
+}
 
 func (e *Engine) substituteAt(key string, v any, s substitution) (any, error) {
 	switch v := v.(type) {

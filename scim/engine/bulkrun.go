@@ -121,6 +121,11 @@ func (r *bulkRun) slow(group []int) bool {
 // created without the references that do not exist yet, and these are patched
 // in when all are there (RFC 7644 §3.7.1).
 func (r *bulkRun) group(e *Engine, group []int) {
+	defer func() {
+		for _, i := range group {
+			r.ops[i].data = nil // of a long message, only what is still to do is kept
+		}
+	}()
 	if op := r.ops[group[0]]; len(group) == 1 && !slices.Contains(op.refs, op.bulkID) {
 		r.run(e, op, op.data)
 		return
