@@ -29,7 +29,10 @@ func (s *Store) Batch(ctx context.Context, f func(scim.Backend) error) error {
 		b := &batch{session: t, open: true}
 		t.batch = b
 		defer func() { b.open, left = false, t.left }()
-		return f(b)
+		if err := f(b); err != nil {
+			return err
+		}
+		return ctx.Err()
 	})
 	if err == nil && left {
 		s.db.spawn(s.db.finishDeletes)

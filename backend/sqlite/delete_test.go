@@ -150,7 +150,10 @@ func TestTombstone(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	db = open(t, path, sqlite.Options{SliceRows: 1})
+	byName := func(_, name string) *scim.ResourceType {
+		return types[slices.IndexFunc(types, func(rt *scim.ResourceType) bool { return rt.Name == name })]
+	}
+	db = open(t, path, sqlite.Options{SliceRows: 1, Type: byName})
 	for n := int64(1); n > 0; {
 		if n, err = db.Int(t.Context(), `SELECT count(*) FROM doomed`); err != nil {
 			t.Fatal(err)

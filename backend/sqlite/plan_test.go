@@ -48,7 +48,7 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	var mu sync.Mutex
-	var seen map[string]bool
+	seen := map[string]bool{}
 	db.Spy(func(q string) {
 		mu.Lock()
 		defer mu.Unlock()

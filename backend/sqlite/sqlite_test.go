@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -31,13 +30,6 @@ func TestMain(m *testing.M) {
 func open(t testing.TB, path string, o sqlite.Options) *sqlite.DB {
 	t.Helper()
 	o.Load, o.Encode = schema.Load, schema.Encode
-	o.Type = func(_, name string) *scim.ResourceType {
-		i := slices.IndexFunc(types, func(rt *scim.ResourceType) bool { return rt.Name == name })
-		if i < 0 {
-			return nil
-		}
-		return types[i]
-	}
 	db, err := sqlite.Open(context.Background(), path, o)
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,16 @@ func (t *session) claim(row *entry, uniques []sqlfilter.Unique, rows []sqlfilter
 		path int64
 		text string
 	}
+	// First of all, since the resource may hold what was not unique so far.
+	for _, u := range uniques {
+		path, err := t.pathPK(string(u.Path))
+		if err != nil {
+			return err
+		}
+		if err := t.completeUniq(row.typ, path); err != nil {
+			return err
+		}
+	}
 	had := map[value]bool{}
 	if row.seen {
 		err := t.each(`SELECT path, text FROM uniq WHERE res = ?`, func(st *sqlite.Stmt) error {
@@ -36,13 +46,7 @@ func (t *session) claim(row *entry, uniques []sqlfilter.Unique, rows []sqlfilter
 	want := map[value]bool{}
 	enforced := map[int64]bool{}
 	for _, u := range uniques {
-		path, err := t.pathPK(string(u.Path))
-		if err != nil {
-			return err
-		}
-		if err := t.completeUniq(row.typ, path); err != nil {
-			return err
-		}
+		path := t.names.paths[string(u.Path)]
 		enforced[path] = true
 		v := value{path, short(u.Text)}
 		if want[v] {
