@@ -76,7 +76,7 @@ func TestTurn(t *testing.T) {
 		t.Errorf("Hash with a cancelled context: %v, want context.Canceled", err)
 	}
 	var wg sync.WaitGroup
-	for range 16 {
+	for range 4 {
 		wg.Go(func() {
 			if _, err := h.Hash(context.Background(), "p"); err != nil {
 				t.Error(err)

@@ -79,6 +79,9 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 	if err := prepareFolder(s.DataDir); err != nil {
 		return srv, err
 	}
+	if srv.lock, err = lockFolder(s.DataDir); err != nil {
+		return srv, err
+	}
 	if s.TLSCert != "" { // while it can be read: the key may be root's
 		if srv.tls, err = loadCertificate(s.TLSCert, s.TLSKey, log); err != nil {
 			return srv, err
@@ -86,12 +89,9 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 	}
 	// A port below 1024 needs root; requests are answered only by Serve.
 	if srv.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen); err != nil {
-		return srv, fmt.Errorf("can't listen on %s: %w", s.Listen, err)
+		return srv, fmt.Errorf("can't listen on %s: %w", s.Listen, bare(err))
 	}
 	if err := dropPrivileges(s.DataDir, s.RunAs, log); err != nil {
-		return srv, err
-	}
-	if srv.lock, err = lockFolder(s.DataDir); err != nil {
 		return srv, err
 	}
 	if err := srv.openStore(ctx); err != nil {
