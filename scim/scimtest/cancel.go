@@ -16,7 +16,10 @@ func testContext(t *testing.T, s *suite) {
 	users := c.people(20)
 	g := c.groupOf("g", users...)
 	before := len(c.list(c.query(c.user, "")).Resources)
-	q := c.query(c.user, `displayName co "ser 1" or emails.value co "x"`)
+	q := c.query(c.user, "")
+	if text := `displayName co "ser 1" or emails.value co "x"`; !s.Lacks.filter(text) {
+		q = c.query(c.user, text)
+	}
 	calls := map[string]func(ctx context.Context) error{
 		"Create": func(ctx context.Context) error {
 			_, err := c.b.Create(ctx, c.decode(c.user, `{"userName":"new"}`))
@@ -106,9 +109,7 @@ func testContext(t *testing.T, s *suite) {
 				want = 0
 				c.fails(err, context.Canceled, rule)
 			}
-			if n := c.list(c.query(c.user, fmt.Sprintf("userName eq %q", name))).Total; n != want {
-				c.broken("a write that returns an error has not happened, and one that returns nil has", "error %v, %d users", err, n)
-			}
+			c.finds(want, c.user, "a write that returns an error has not happened, and one that returns nil has", "userName eq %q", name)
 		case <-time.After(10 * time.Second):
 			c.Fatalf("Create goes on 10 s after its context was cancelled\nrule: %s", rule)
 		}
@@ -125,7 +126,7 @@ func testContext(t *testing.T, s *suite) {
 		cancel()
 	}
 
-	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Second); ; <-time.After(time.Millisecond) {
 		n := runtime.NumGoroutine()
 		if n < idle+rounds/2 {
 			return

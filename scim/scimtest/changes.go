@@ -134,6 +134,15 @@ urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: -[{"value":"
 	if len(list) == 0 || list[len(list)-1].Version == before.Meta.Version || list[len(list)-1].Version != c.get(g).Meta.Version {
 		c.broken("a record has the version after the change", "%+v", list)
 	}
+	if s.Lacks.stores(c.widget) == "" {
+		c.called("w", c.create(c.widget, `{"name":"w","nev":"canary","wo":"canary","req":"r","items":[{"value":"v","hidden":"canary"}]}`))
+		logged("values and sub-attributes that are never returned are in no record", `create Widget/{w}
+items: -[] +[{"value":"v"}]
+name: -[] +["w"]
+nev: -[] +[]
+req: -[] +["r"]
+wo: -[] +[]`)
+	}
 	if all := c.changes(scim.ChangeQuery{Limit: 1000}); len(all) != count {
 		c.broken("every change is logged once", "%d records, want %d", len(all), count)
 	}

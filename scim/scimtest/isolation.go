@@ -42,6 +42,9 @@ func testTenants(t *testing.T, s *suite) {
 }
 
 func testCopies(t *testing.T, s *suite) {
+	if why := s.Lacks.stores(s.widget); why != "" {
+		t.Skip(why)
+	}
 	c := s.one(t)
 	const text = `{"name":"w","str":"s","bin":"aGk=","tags":["a","b"],"items":[{"value":"v","n":1}],"cplx":{"a":"x"},"nev":"n"}`
 	in := c.decode(c.widget, text)

@@ -232,7 +232,7 @@ func (g *generator) valFilter(list []term, depth int) string {
 }
 
 func (g *generator) comparison(t term) string {
-	ops := []string{"eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr"}
+	ops := []string{"eq", "eq", "eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le", "pr"}
 	switch {
 	case t.ids, t.leaf.Type == scim.TypeBoolean, t.leaf.Type == scim.TypeBinary:
 		ops = []string{"eq", "ne", "pr"}
