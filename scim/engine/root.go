@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -93,13 +94,14 @@ func (c *call) merge(sources []*source, p params, count int) (page []*scim.Resou
 		if err != nil {
 			return nil, nil, err
 		}
+		at := place{Done: !ok}
 		if p.hasCursor && ok {
-			more = true
-			if s.at, err = s.place(); err != nil {
+			if at, err = s.place(); err != nil {
 				return nil, nil, err
 			}
+			more = more || !at.Done
 		}
-		places = append(places, place{After: s.at.After, Done: !ok})
+		places = append(places, at)
 	}
 	if !more {
 		places = nil
@@ -162,24 +164,29 @@ func (s *source) key() (scim.Key, bool) {
 // of a page: a page is asked for that ends there. Should others write
 // meanwhile, its length is corrected until it does.
 func (s *source) place() (place, error) {
+	const beyond, most = 12, 100
 	taken := s.page[:s.taken]
-	for n := len(taken); n > 0 && n <= len(taken)+10; {
+	n := len(taken)
+	for range most {
+		if len(taken) == 0 {
+			return place{After: s.at.After}, nil
+		}
 		got, err := s.fetch(1, n, true)
 		if err != nil {
 			return place{}, err
 		}
-		if len(got.Resources) == 0 || got.Last == nil {
-			return place{Done: got.Last == nil, After: got.Last}, nil
-		}
-		end := got.Resources[len(got.Resources)-1].ID
-		switch i := slices.IndexFunc(taken, func(r *scim.Resource) bool { return r.ID == end }); {
-		case i < 0:
-			n-- // one that was taken is gone
-		case i < len(taken)-1 && n >= len(taken):
-			n++ // one came between
+		id, last := taken[len(taken)-1].ID, len(got.Resources)-1
+		switch i := slices.IndexFunc(got.Resources, func(r *scim.Resource) bool { return r.ID == id }); {
+		case i >= 0 && i == last:
+			return place{After: got.Last, Done: got.Last == nil}, nil
+		case i >= 0:
+			n = i + 1 // some before it are gone
+		case got.Last != nil && n < len(taken)+beyond:
+			n += 3 // some came before it
 		default:
-			return place{After: got.Last}, nil
+			taken = taken[:len(taken)-1] // it is gone itself
+			n = len(taken)
 		}
 	}
-	return place{After: s.at.After}, nil
+	return place{}, scim.Unavailable(errors.New("engine: the list changes faster than it can be read"))
 }

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -108,29 +109,47 @@ func TestRootSorted(t *testing.T) {
 	}
 }
 
-// Resources that others insert between the requests of one merged page must
-// not make the cursor repeat or skip any.
+// CUR-020: what others insert and delete between the requests of one merged
+// page makes the cursor neither repeat nor skip what is there all the time.
 func TestRootCursorWhileWriting(t *testing.T) {
 	t.Parallel()
-	store := new(memory.Store)
-	quiet := open(t, store, engine.Config{})
-	for i := range 10 {
-		quiet.user(fmt.Sprintf("u%02d", i))
-	}
-	want := quiet.must(200, "GET /?sortBy=userName&filter=userName+sw+%22u%22", "").values("userName")
-	inserted := 0
-	c := open(t, hooked{Backend: store, list: func(_ context.Context, q scim.Query) error {
-		if q.Type.Name == "User" && inserted < 40 {
-			inserted++
-			quiet.user(fmt.Sprintf("a%02d", inserted)) // before everything
-			quiet.user(fmt.Sprintf("u%02d-%02d", inserted%10, inserted))
+	for seed := range uint64(40) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		store := new(memory.Store)
+		quiet := open(t, store, engine.Config{})
+		add := func(name string) string {
+			return quiet.must(201, "POST /Users", `{"userName":"`+name+`","displayName":"`+name+`"}`).ID
 		}
-		return nil
-	}}, engine.Config{})
-	got, _ := c.follow("/?sortBy=userName&count=3", "userName")
-	old := slices.DeleteFunc(got, func(s string) bool { return len(s) != 3 || s[0] != 'u' })
-	if !slices.Equal(old, want) {
-		t.Errorf("the pages list %v of what was there all the time, want %v", old, want)
+		var want []string
+		for i := range 20 {
+			name := fmt.Sprintf("d%02d", i)
+			want = append(want, name)
+			if i%2 == 0 {
+				add(name)
+			} else {
+				quiet.group(name)
+			}
+		}
+		n := 0
+		var extra []string
+		c := open(t, hooked{Backend: store, list: func(_ context.Context, q scim.Query) error {
+			if n++; q.Type.Name != "User" || n > 200 {
+				return nil
+			}
+			if len(extra) > 2 && rnd.IntN(2) == 0 {
+				k := rnd.IntN(len(extra))
+				quiet.must(204, "DELETE /Users/"+extra[k], "")
+				extra = slices.Delete(extra, k, k+1)
+			} else {
+				extra = append(extra, add(fmt.Sprintf("d%02d-%d", rnd.IntN(20), n)))
+			}
+			return nil
+		}}, engine.Config{})
+		got, _ := c.follow(fmt.Sprintf("/?sortBy=displayName&count=%d", 2+rnd.IntN(6)), "displayName")
+		old := slices.DeleteFunc(slices.Clone(got), func(s string) bool { return len(s) != 3 })
+		if !slices.Equal(old, want) {
+			t.Errorf("seed %d: the pages list %v\nof what was there all the time; want %v\n%v", seed, old, want, got)
+		}
 	}
 }
 
