@@ -14,7 +14,8 @@ type builder struct {
 	o    Options
 	args []any
 
-	driven bool // another expression has selected few resources already
+	seq    string // the expression of the order of creation
+	driven bool   // another expression has selected few resources already
 }
 
 func (b *builder) bind(v any) string {

@@ -91,6 +91,9 @@ func (l lister) key() (string, *scim.Attribute) {
 		return "", nil
 	}
 	leaf := p.Leaf()
+	if p.Attr == externalID {
+		return "r.external_sort", leaf // the only text column that may be long
+	}
 	if c, _, ok := commonColumn(*p); ok {
 		return c.text + c.num, leaf
 	}
@@ -131,17 +134,17 @@ func (l lister) order(key string, leaf *scim.Attribute) func(*builder, string) s
 		case key == "":
 			// In the other part's stretch, all of this one is still to come.
 			if l.q.SortBy == nil || after.Absent || l.constant() {
-				s += " AND r.seq" + greater + b.bind(after.Seq)
+				s += " AND " + b.seq + greater + b.bind(after.Seq)
 			}
 		case !after.Absent:
 			v := keyOf(after, leaf)
 			s += " AND " + key + strings.TrimRight(greater, " ") + "= " + b.bind(v) +
-				" AND (" + key + greater + b.bind(v) + " OR r.seq" + greater + b.bind(after.Seq) + ")"
+				" AND (" + key + greater + b.bind(v) + " OR " + b.seq + greater + b.bind(after.Seq) + ")"
 		}
 		if key != "" {
-			return s + " ORDER BY " + key + direction + ", r.seq" + direction
+			return s + " ORDER BY " + key + direction + ", " + b.seq + direction
 		}
-		return s + " ORDER BY r.seq" + direction
+		return s + " ORDER BY " + b.seq + direction
 	}
 }
 
@@ -181,6 +184,12 @@ func (b *builder) from(f scim.Filter, by *scim.AttrPath, key string, count bool)
 	}
 	sorted := strings.HasPrefix(key, "a.")
 	b.driven = d.rank >= least
+	b.seq = "r.seq"
+	if b.o.SeqIsPK && sorted {
+		b.seq = "a.res"
+	} else if b.o.SeqIsPK && b.driven {
+		b.seq = "d.res"
+	}
 	s := "FROM "
 	switch {
 	case b.driven:

@@ -4,14 +4,15 @@
 //
 // The tables, in both databases:
 //
-//	resources(pk, tenant, type, id, external, seq, version, created, modified,
-//	          schemas, display_fold, …)
+//	resources(pk, tenant, type, id, external, external_sort, seq, version,
+//	          created, modified, schemas, display_fold, …)
 //	attrs(tenant, type, path, text, num, res, elem, long)
 //	members(tenant, grp, member, …)
 //
 // pk identifies a row of resources; attrs.res, members.grp and members.member
 // refer to it. Texts compare as bytes. external is NULL if there is none and
-// else holds the [scim.KeyOf] text; created and modified are microseconds since
+// else holds the [scim.KeyOf] text, and external_sort the same cut by
+// [scim.SortText]; created and modified are microseconds since
 // 1970 ([scim.Instant]); version is any type that prints as Meta.Version;
 // schemas lists URNs with one space between; display_fold is the folded display
 // name ([scim.Fold]), "" if none. A row of resources whose type is 0 is being
@@ -20,7 +21,8 @@
 //
 // The statements look up attrs by (tenant, type, path, text), by (tenant, type,
 // path, num) and by (res, path), members by grp and by member, and resources by
-// pk, (tenant, id), (tenant, type, external) and (tenant, type, seq).
+// pk, (tenant, id), (tenant, type, external), (tenant, type, external_sort, seq) and
+// (tenant, type, seq).
 package sqlfilter
 
 // Path and Type stand among the arguments of a [Clause] for the numbers under
@@ -57,6 +59,7 @@ type Options struct {
 	Dialect Dialect
 	Tenant  int64
 	Nested  bool // some group of the tenant is a member of another
+	SeqIsPK bool // resources.seq equals pk, so that attrs.res is in order of creation
 }
 
 // Clause is SQL text and the arguments of its placeholders, in their order:
