@@ -39,7 +39,7 @@ func closePopulated() {
 	}
 }
 
-const population = 100_000
+const population = 3_000
 
 // full is a user of about the size of those that identity providers send.
 const full = `{"userName":"user%06[1]d@example.com","externalId":"00u%06[1]dexternal","displayName":"Person Number %[1]d","active":true,

@@ -59,12 +59,13 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, id string, meta 
 		Type: r.Type, ID: id, ExternalID: r.ExternalID, Meta: meta, Schemas: slices.Clone(r.Schemas),
 		Text: bytes.Clone(r.Text), Hidden: bytes.Clone(r.Hidden), Digest: r.Digest,
 	}}
-	display := scim.DisplayName(r.Attrs)
+	display, ext := scim.DisplayName(r.Attrs), externals(r.ExternalID)
 	err = t.exec(`INSERT INTO resources (pk, tenant, type, id, external, seq, version, created, modified, links, display,
-		display_fold, digest, schemas, text, hidden) VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)`,
-		row.pk, t.tenant, typ, id, orNull(r.ExternalID), versionValue(meta.Version), scim.Instant(meta.Created),
+		display_fold, digest, schemas, text, hidden, external_sort, external_sent)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)`,
+		row.pk, t.tenant, typ, id, ext[0], versionValue(meta.Version), scim.Instant(meta.Created),
 		scim.Instant(meta.LastModified), row.links, display, foldDisplay(display), r.Digest, strings.Join(r.Schemas, " "),
-		string(r.Text), orNull(string(r.Hidden)))
+		string(r.Text), orNull(string(r.Hidden)), ext[1], ext[2])
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +117,19 @@ func versionValue(v string) any {
 		return n
 	}
 	return v
+}
+
+// externals is an externalId as it is compared, sorted by, and as it was sent.
+func externals(sent string) (columns [3]any) {
+	if sent == "" {
+		return columns
+	}
+	key := scim.KeyOf(external, sent).Text
+	columns[0], columns[1] = key, scim.SortText(key)
+	if key != sent {
+		columns[2] = sent
+	}
+	return columns
 }
 
 func foldDisplay(s string) string { return scim.Fold(&scim.Attribute{Type: scim.TypeString}, s) }

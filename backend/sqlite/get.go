@@ -19,7 +19,7 @@ type entry struct {
 }
 
 // columns are those that scan reads, in its order.
-const columns = `r.pk, r.type, r.id, r.external, r.version, r.created, r.modified, r.members, r.links, r.digest, r.schemas, r.text, r.hidden`
+const columns = `r.pk, r.type, r.id, coalesce(r.external_sent, r.external), r.version, r.created, r.modified, r.members, r.links, r.digest, r.schemas, r.text, r.hidden`
 
 // columnCount is how many they are.
 const columnCount = 13

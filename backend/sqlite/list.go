@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strings"
 
 	"zombiezen.com/go/sqlite"
 
@@ -116,8 +117,22 @@ func statement(part sqlfilter.Part) string {
 	if part.Key != "" {
 		key = part.Key
 	}
-	return `SELECT ` + columns + `, p.key FROM (SELECT r.pk AS pk, ` + key + ` AS key ` + part.SQL +
+	return `SELECT ` + columns + `, p.key FROM (SELECT r.pk AS pk, ` + key + ` AS key ` + ordered(part) +
 		` LIMIT ? OFFSET ?) p CROSS JOIN resources r ON r.pk = p.pk`
+}
+
+// ordered is a part with its order in the words of the index that has it. Here
+// seq is the resource's own number, which is what attrs ends its indexes with,
+// and the index on numbers leaves out what has none.
+func ordered(part sqlfilter.Part) string {
+	if !strings.HasPrefix(part.Key, "a.") {
+		return part.SQL
+	}
+	s := strings.ReplaceAll(part.SQL, "r.seq", "a.res")
+	if part.Numeric {
+		s = strings.Replace(s, " ORDER BY ", " AND a.num IS NOT NULL ORDER BY ", 1)
+	}
+	return s
 }
 
 func keyset(st *sqlite.Stmt, part sqlfilter.Part, row *entry) *scim.Keyset {

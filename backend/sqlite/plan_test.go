@@ -74,6 +74,8 @@ func TestPlans(t *testing.T) {
 		{"userName and active", query(types[0], `userName eq "u" and active eq true`, ""), 8},
 		{"sort by userName", query(types[0], "", "userName"), 12},
 		{"sort by externalId", query(types[0], "", "externalId"), 12},
+		{"sort by active", query(types[0], "", "active"), 12},
+		{"sort by mail", query(types[0], "", "emails.value"), 12},
 		{"sort by lastModified", query(types[0], "", "meta.lastModified"), 12},
 		{"add a member", func() error { _, err := s.UpdateMembers(t.Context(), change(g, []string{boss.ID}, nil)); return err }, 12},
 		{"delete", func() error { return s.Delete(t.Context(), boss.Ref(), "") }, 60},
@@ -94,6 +96,8 @@ func TestPlans(t *testing.T) {
 		if len(statements) > tt.most || len(statements) == 0 {
 			t.Errorf("%s: %d different statements, want at most %d", tt.name, len(statements), tt.most)
 		}
+		// What a filter finds is put in order, however few; a list is not.
+		found := strings.HasSuffix(tt.name, " eq") || strings.Contains(tt.name, " and ")
 		for q := range statements {
 			if !strings.Contains(q, "FROM") {
 				continue
@@ -103,7 +107,7 @@ func TestPlans(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, step := range steps {
-				if slow(step) {
+				if slow(step) && !(found && step == "USE TEMP B-TREE FOR ORDER BY") {
 					t.Errorf("%s: %q\n%s\n%s", tt.name, step, q, fmt.Sprint(strings.Join(steps, "\n")))
 				}
 			}
@@ -112,13 +116,14 @@ func TestPlans(t *testing.T) {
 }
 
 // slow reports whether a step of a query plan goes through a whole table or
-// sorts. j is the list of the page's resources, p the page itself.
+// sorts. j is the list of the
+// page's resources, p the page itself, d what the filter finds.
 func slow(step string) bool {
 	switch {
 	case strings.Contains(step, "TEMP B-TREE"):
 		return true
 	case strings.HasPrefix(step, "SCAN"):
-		return step != "SCAN p" && !strings.HasPrefix(step, "SCAN j VIRTUAL TABLE") && step != "SCAN CONSTANT ROW"
+		return step != "SCAN p" && step != "SCAN d" && step != "SCAN (subquery-2)" && step != "SCAN grams VIRTUAL TABLE INDEX 0:=" && !strings.HasPrefix(step, "SCAN j VIRTUAL TABLE") && step != "SCAN CONSTANT ROW"
 	}
 	return false
 }

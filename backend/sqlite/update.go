@@ -73,11 +73,11 @@ func (t *session) storeDocument(row *entry, after *scim.Resource) error {
 	if err := t.storeLinks(row, after.Links); err != nil {
 		return err
 	}
-	display := scim.DisplayName(after.Attrs)
+	display, ext := scim.DisplayName(after.Attrs), externals(after.ExternalID)
 	row.r.ExternalID, row.r.Schemas = after.ExternalID, slices.Clone(after.Schemas)
 	row.r.Text, row.r.Hidden, row.r.Digest = bytes.Clone(after.Text), bytes.Clone(after.Hidden), after.Digest
-	return t.exec(`UPDATE resources SET external = ?, links = ?, display = ?, display_fold = ?, digest = ?, schemas = ?,
-		text = ?, hidden = ? WHERE pk = ?`, orNull(after.ExternalID), row.links, display, foldDisplay(display), after.Digest,
+	return t.exec(`UPDATE resources SET external = ?, external_sort = ?, external_sent = ?, links = ?, display = ?, display_fold = ?, digest = ?, schemas = ?,
+		text = ?, hidden = ? WHERE pk = ?`, ext[0], ext[1], ext[2], row.links, display, foldDisplay(display), after.Digest,
 		strings.Join(after.Schemas, " "), string(after.Text), orNull(string(after.Hidden)), row.pk)
 }
 

@@ -32,7 +32,9 @@ CREATE TABLE resources (
     tenant       INTEGER NOT NULL REFERENCES tenants (pk),
     type         INTEGER NOT NULL,
     id           TEXT NOT NULL,
-    external     TEXT,
+    external     TEXT, -- normalized, as it is compared
+    external_sort TEXT, -- cut to the length that takes part in sorting
+    external_sent TEXT, -- as the client wrote it, where that differs
     seq          INTEGER NOT NULL,
     version      ANY NOT NULL, -- a counter; a text where it was imported as one
     created      INTEGER NOT NULL, -- microseconds since 1970, UTC
@@ -50,7 +52,8 @@ CREATE TABLE resources (
 CREATE UNIQUE INDEX resources_pk ON resources (tenant, pk);
 CREATE UNIQUE INDEX resources_id ON resources (tenant, id);
 CREATE INDEX resources_seq ON resources (tenant, type, seq);
-CREATE INDEX resources_external ON resources (tenant, type, external, seq);
+CREATE INDEX resources_external ON resources (tenant, type, external);
+CREATE INDEX resources_external_sort ON resources (tenant, type, external_sort, seq);
 CREATE INDEX resources_created ON resources (tenant, type, created, seq);
 CREATE INDEX resources_modified ON resources (tenant, type, modified, seq);
 
