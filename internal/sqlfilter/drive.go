@@ -140,10 +140,6 @@ func gramTerm(f *scim.AttrExp) string { return scim.KeyOf(f.Path.Leaf(), f.Value
 // driveByMember selects by the members or the groups that a value or a name
 // selects.
 func (b *builder) driveByMember(a *scim.Attribute, f scim.Filter) driver {
-	selective := func(g scim.Filter) bool {
-		e, ok := g.(*scim.AttrExp)
-		return ok && e.Op == scim.Eq && e.Value != nil && e.Path.Sub != "type"
-	}
 	all := conjunction(f)
 	switch {
 	case !slices.ContainsFunc(all, selective):
@@ -168,6 +164,20 @@ func (b *builder) driveByMember(a *scim.Attribute, f scim.Filter) driver {
 		}
 	}
 	return driver{member, typeless(f), false, func(b *builder) string { return "SELECT res FROM (" + b.descendants(a, down) + ") t" }}
+}
+
+// selective reports whether a filter about a member selects few of them.
+func selective(f scim.Filter) bool {
+	switch f := f.(type) {
+	case *scim.AttrExp:
+		return f.Op == scim.Eq && f.Value != nil && f.Path.Sub != "type"
+	case *scim.LogExp:
+		if f.Op == scim.Or {
+			return selective(f.Left) && selective(f.Right)
+		}
+		return selective(f.Left) || selective(f.Right)
+	}
+	return false
 }
 
 // scope says that a row of attrs or resources is of the tenant and the type.

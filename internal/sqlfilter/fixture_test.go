@@ -170,7 +170,7 @@ func (g generator) resource(t *scim.ResourceType, id string) *scim.Resource {
 	at := time.UnixMilli(1767225600000 + int64(g.IntN(4))).UTC()
 	r.Meta = scim.Meta{Created: at, LastModified: at.Add(time.Duration(g.IntN(2)) * time.Millisecond), Version: fmt.Sprint(1 + g.IntN(12))}
 	if g.IntN(2) == 0 {
-		r.ExternalID = pick(g, []string{"a", "A", "ab", "b", "é"})
+		r.ExternalID = g.text()
 	}
 	for _, x := range t.Extensions {
 		if o := g.attrs(x.Schema.Attributes); len(o) > 0 {

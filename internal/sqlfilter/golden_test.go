@@ -48,6 +48,7 @@ var golden = []struct {
 	{typ: "Person", filter: `groups.value eq "t1"`, nested: true},
 	{typ: "Person", filter: `groups[value eq "t1" and type eq "direct"]`, nested: true},
 	{typ: "Person", filter: `id eq "p1" and groups.value eq "t1"`, nested: true},
+	{typ: "Person", filter: `groups.value eq "t1" or groups.value eq "t2"`, nested: true},
 	{typ: "Team", filter: `members eq "p1"`},
 	{typ: "Team", filter: `members.type eq "Person" and displayName eq "a"`},
 	{typ: "Person", sort: "userName"},

@@ -36,8 +36,13 @@ type Part struct {
 }
 
 // List compiles q: its filter whole, its order and its keyset, but not
-// StartIndex and Count, which are the LIMIT and OFFSET the backend adds.
+// StartIndex and Count, which are the LIMIT and OFFSET the backend adds. A
+// database may find a statement too complex, with more than a hundred groups
+// joined by "and" for one: that is an error of type invalidFilter.
 func List(q scim.Query, o Options) Plan {
+	if q.Filter != nil {
+		q.Filter = merge(q.Filter)
+	}
 	l := lister{q, o}
 	plan := Plan{Total: l.count("")}
 	key, leaf := l.key()

@@ -82,7 +82,8 @@ func (s *store) load(tenant int64, w world, seqIsPK bool) {
 		s.pks[r.ID], s.ids[pk] = pk, r.ID
 		var external, cut any
 		if r.ExternalID != "" {
-			external, cut = r.ExternalID, scim.SortText(r.ExternalID)
+			key := scim.KeyOf(scim.Common[2], r.ExternalID).Text
+			external, cut = key, scim.SortText(key)
 		}
 		display := strings.ToValidUTF8(scim.Fold(&scim.Attribute{Type: scim.TypeString}, scim.DisplayName(r.Attrs)), "")
 		s.exec(`INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, pk, tenant, s.name(r.Type.Name), r.ID, external, seq(i),
@@ -247,6 +248,8 @@ var rare = []string{
 	`groups[value eq "t1" and type eq "indirect"]`, `groups[type eq "direct" and not (value eq "t1")]`,
 	`mails[primary eq false]`, `mails[not (primary pr)]`, `mails.primary ne true`, `mails[value eq null and type eq null]`,
 	`tags[value ne "a" and not (value co "b")]`, `schemas[not (value co "extra")]`, `schemas ne "urn:example:Person"`,
+	`groups.value eq "t1" or groups[value eq "t2" and type eq "direct"] or active eq true or groups.display co "a" or groups.type ne "direct"`,
+	`not (groups.value eq "t1" or groups[not (value eq "t2")] or groups.display eq null)`, `groups pr or groups.value eq "t1"`,
 	`userName eq "a" or groups.value eq "t1"`, `userName eq "a" and groups.value eq "t1"`,
 }
 
@@ -381,6 +384,29 @@ func TestDeepAndDoomed(t *testing.T) {
 			got := s.list(q, sqlfilter.Options{Dialect: sqlfilter.SQLite{}, Tenant: 1, Nested: true})
 			if n := len(strings.Fields(got.ids)); got.total != want || n != want {
 				t.Errorf("%s, doomed %v: total %d, %d listed, want %d", c.filter, doomed, got.total, n, want)
+			}
+		}
+	}
+}
+
+// TestLongFilters: as many expressions as the parser lets through are within
+// the database's limits, however they are joined.
+func TestLongFilters(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	w := generator{seeded(3)}.world("", 10, 3, true)
+	s.load(1, w, false)
+	for _, term := range []string{`displayName ne "q"`, `displayName co ""`, `tags ne "q"`, `mails[type ne "q" and value ne "r"]`, `groups.value eq "t1"`,
+		`groups[value eq "t1" and type eq "direct"]`, `userName eq "a"`, `addr pr`, `not (code sw "q")`} {
+		n := filter.DefaultMaxNodes / (1 + strings.Count(term, " and ")*2 + strings.Count(term, "not"))
+		for _, joint := range []string{" and ", " or "} {
+			if joint == " and " && strings.HasPrefix(term, "groups") {
+				n = min(n, 90)
+			}
+			q := query(t, "Person", strings.TrimSuffix(strings.Repeat(term+joint, n), joint), "userName")
+			want, _ := inMemory(w.all(), q)
+			if got := s.list(q, sqlfilter.Options{Dialect: sqlfilter.SQLite{}, Tenant: 1, Nested: true}); got != want {
+				t.Errorf("%d times %s:\n got %+v\nwant %+v", n, term, got, want)
 			}
 		}
 	}

@@ -21,8 +21,8 @@
 //
 // The statements look up attrs by (tenant, type, path, text), by (tenant, type,
 // path, num) and by (res, path), members by grp and by member, and resources by
-// pk, (tenant, id), (tenant, type, external), (tenant, type, external_sort, seq) and
-// (tenant, type, seq).
+// pk, (tenant, id), (tenant, type, external), (tenant, type, external_sort, seq)
+// and (tenant, type, seq).
 package sqlfilter
 
 // Path and Type stand among the arguments of a [Clause] for the numbers under

@@ -40,7 +40,7 @@ func isPrimary(e any) bool {
 }
 
 // Position returns the place of a resource in a list sorted by p, nil for the
-// order of creation, in which seq is its number.
+// order of creation, in which seq is its number (RFC 9865 §2).
 func Position(r *scim.Resource, seq int64, p *scim.AttrPath) scim.Keyset {
 	k := scim.Keyset{Seq: seq, ID: r.ID}
 	if p == nil {
