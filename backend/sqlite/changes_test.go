@@ -65,6 +65,34 @@ func TestChangeLog(t *testing.T) {
 	}
 }
 
+// TestChangesOfType combines what a ChangeQuery can ask for.
+func TestChangesOfType(t *testing.T) {
+	t.Parallel()
+	db := fresh(t, sqlite.Options{})
+	s := db.Tenant("a")
+	u := create(t, s, user(t, "u"))
+	g := create(t, s, group(t, "g", u.ID))
+	for _, tt := range []struct {
+		q    scim.ChangeQuery
+		want string
+	}{
+		{scim.ChangeQuery{Type: "Group"}, g.ID},
+		{scim.ChangeQuery{Type: "Group", Person: u.ID, Limit: 1}, g.ID},
+		{scim.ChangeQuery{ID: u.ID, Person: u.ID}, u.ID},
+		{scim.ChangeQuery{Type: "User", ID: g.ID}, ""},
+		{scim.ChangeQuery{Type: "Nothing"}, ""},
+	} {
+		log, err := s.Changes(t.Context(), tt.q)
+		got := ""
+		for _, r := range log {
+			got += r.ID
+		}
+		if err != nil || got != tt.want {
+			t.Errorf("%+v: records of %q, %v; want %q", tt.q, got, err, tt.want)
+		}
+	}
+}
+
 // TestNoSecretInFile looks for a password in the bytes of the database, where
 // only the document's own hidden text may hold it, and that once.
 func TestNoSecretInFile(t *testing.T) {

@@ -25,27 +25,32 @@ func (s *Store) Changes(ctx context.Context, q scim.ChangeQuery) (list []scim.Re
 			list = append(list, r)
 			return err
 		}
+		typ, ok := t.names.types[q.Type]
+		if !ok && q.Type != "" {
+			return nil
+		}
 		switch {
 		case q.Person != "":
 			pk, err := t.person(q.Person)
 			if err != nil {
 				return err
 			}
-			return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.seq IN (
-				SELECT seq FROM (SELECT seq FROM changes WHERE tenant = ?1 AND id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4)
-				UNION
-				SELECT change FROM (SELECT change FROM changes_people WHERE tenant = ?1 AND person = ?5 AND change > ?3 ORDER BY change LIMIT ?4)
-				) ORDER BY c.seq LIMIT ?4`, add, t.tenant, q.Person, q.After, q.Limit, pk)
-		case q.ID != "":
-			typ, ok := t.names.types[q.Type]
-			if !ok && q.Type != "" {
-				return nil
+			inner := q.Limit
+			if typ != 0 || q.ID != "" {
+				inner = -1 // not all that are found are wanted
 			}
+			return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.seq IN (
+				SELECT seq FROM (SELECT seq FROM changes WHERE tenant = ?1 AND id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?8)
+				UNION
+				SELECT change FROM (SELECT change FROM changes_people WHERE tenant = ?1 AND person = ?5 AND change > ?3 ORDER BY change LIMIT ?8)
+				) AND ?6 IN (0, c.type) AND ?7 IN ('', c.id) ORDER BY c.seq LIMIT ?4`,
+				add, t.tenant, q.Person, q.After, q.Limit, pk, typ, q.ID, inner)
+		case q.ID != "":
 			return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.tenant = ? AND c.id = ? AND c.seq > ? AND ? IN (0, c.type)
 				ORDER BY c.seq LIMIT ?`, add, t.tenant, q.ID, q.After, typ, q.Limit)
 		}
-		return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.tenant = ? AND c.seq > ? ORDER BY c.seq LIMIT ?`,
-			add, t.tenant, q.After, q.Limit)
+		return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.tenant = ? AND c.seq > ? AND ? IN (0, c.type)
+			ORDER BY c.seq LIMIT ?`, add, t.tenant, q.After, typ, q.Limit)
 	})
 	if err != nil {
 		return nil, err
