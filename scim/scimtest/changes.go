@@ -135,10 +135,10 @@ urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager: -[{"value":"
 		c.broken("a record has the version after the change", "%+v", list)
 	}
 	if s.Lacks.stores(c.widget) == "" {
-		c.called("w", c.create(c.widget, `{"name":"w","nev":"canary","wo":"canary","req":"r","items":[{"value":"v","hidden":"canary"}]}`))
+		c.called("w", c.create(c.widget, `{"label":"w","nev":"canary","wo":"canary","req":"r","items":[{"value":"v","hidden":"canary"}]}`))
 		logged("values and sub-attributes that are never returned are in no record", `create Widget/{w}
 items: -[] +[{"value":"v"}]
-name: -[] +["w"]
+label: -[] +["w"]
 nev: -[] +[]
 req: -[] +["r"]
 wo: -[] +[]`)

@@ -47,13 +47,18 @@ func (c *tenant) nameOf() func(string) string {
 // query returns the Query for a filter's text; "" is no filter.
 func (c *tenant) query(typ *scim.ResourceType, text string) scim.Query {
 	c.Helper()
+	return c.queryWith(typ, text, filter.Options{})
+}
+
+func (c *tenant) queryWith(typ *scim.ResourceType, text string, o filter.Options) scim.Query {
+	c.Helper()
 	q := scim.Query{Type: typ, StartIndex: 1, Count: everything}
 	if text == "" {
 		return q
 	}
 	f, err := filter.Parse(c.resolve(text), filter.Options{})
 	if err == nil {
-		q.Filter, err = filter.Bind(typ, f, filter.Options{})
+		q.Filter, err = filter.Bind(typ, f, o)
 	}
 	if err != nil {
 		c.Fatalf("the suite's own filter %s: %v", text, err)

@@ -46,7 +46,7 @@ func testCopies(t *testing.T, s *suite) {
 		t.Skip(why)
 	}
 	c := s.one(t)
-	const text = `{"name":"w","str":"s","bin":"aGk=","tags":["a","b"],"items":[{"value":"v","n":1}],"cplx":{"a":"x"},"nev":"n"}`
+	const text = `{"label":"w","str":"s","bin":"aGk=","tags":["a","b"],"items":[{"value":"v","n":1}],"cplx":{"a":"x"},"nev":"n"}`
 	in := c.decode(c.widget, text)
 	r, err := c.b.Create(c.Context(), in)
 	c.must(err, "Create stores the resource")

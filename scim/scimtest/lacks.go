@@ -80,7 +80,7 @@ func (s *suite) lacking(t *testing.T) {
 			if typ == nil {
 				c.Fatalf("the suite has no type %q that a backend may lack", name)
 			}
-			_, err := c.tryCreate(typ, `{"name":"a"}`)
+			_, err := c.tryCreate(typ, `{"label":"a"}`)
 			c.refused(err, "", "Create of a "+name)
 			_, err = c.b.List(c.Context(), c.query(typ, ""))
 			c.refused(err, "", "List of "+name)

@@ -54,7 +54,7 @@ func testListOrder(t *testing.T, s *suite) {
 		if i == 6 {
 			text = `"alw":"nothing to sort by"`
 		}
-		c.called(name, c.create(c.widget, `{"name":%q,%s}`, name, text))
+		c.called(name, c.create(c.widget, `{"label":%q,%s}`, name, text))
 	}
 	for _, o := range sorts {
 		q := c.sorted(c.query(c.widget, ""), o.by, false)
@@ -69,7 +69,7 @@ func testListOrder(t *testing.T, s *suite) {
 }
 
 // pageOrders are the orders in which testListPages walks.
-var pageOrders = []string{"", "name", "str", "int", "dec", "dt", "bool", "items.value", "tags"}
+var pageOrders = []string{"", "label", "str", "int", "dec", "dt", "bool", "items.value", "tags"}
 
 func testListPages(t *testing.T, s *suite) {
 	c := s.one(t)
@@ -88,7 +88,7 @@ func testListPages(t *testing.T, s *suite) {
 		if i%6 == 5 {
 			value = "" // nothing to sort by
 		}
-		c.called(name, c.create(typ, `{"name":%q%s}`, name, value))
+		c.called(name, c.create(typ, `{"label":%q%s}`, name, value))
 	}
 	c.create(c.group, `{"displayName":"another type"}`)
 	for _, by := range pageOrders {

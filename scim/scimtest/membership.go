@@ -173,7 +173,7 @@ func testUnknownMembers(t *testing.T, s *suite) {
 	g := c.groupOf("g", u)
 	unknown := []*scim.Resource{{ID: "none"}, {ID: ""}, {ID: strings.ToUpper(u.ID) + " "}}
 	if s.Lacks.stores(c.widget) == "" {
-		unknown = append(unknown, c.create(c.widget, `{"name":"w"}`))
+		unknown = append(unknown, c.create(c.widget, `{"label":"w"}`))
 	}
 	const rule = "InvalidReference if a member does not exist, or is of a type that cannot be one (RFC 7643 §2.3.7)"
 	for _, m := range unknown {

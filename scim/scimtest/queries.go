@@ -140,7 +140,11 @@ func (d *duel) ask(g *generator, typ *scim.ResourceType) {
 	d.got.Helper()
 	q := question{typ: typ, start: 1, count: everything}
 	if g.chance(9, 10) {
-		text := g.filter(typ, 2)
+		about := typ
+		if g.chance(1, 8) {
+			about = pickOne(g, []*scim.ResourceType{d.got.user, d.got.group, d.got.widget}) // as a search of all types asks
+		}
+		text := g.filter(about, 2)
 		f, err := filter.Parse(text, filter.Options{})
 		if err != nil {
 			d.got.Fatalf("the suite's own filter %s: %v", text, err)
@@ -173,7 +177,7 @@ func (c *tenant) answer(q question) string {
 	if q.filter != nil {
 		text = q.filter.String()
 	}
-	query := c.sorted(c.query(q.typ, text), q.sortBy, q.descending)
+	query := c.sorted(c.queryWith(q.typ, text, filter.Options{UnknownAbsent: true}), q.sortBy, q.descending)
 	query.StartIndex, query.Count = q.start, q.count
 	if q.keyset {
 		return c.byKeyset(query)

@@ -57,8 +57,8 @@ func testLinkDisplay(t *testing.T, s *suite) {
 		return
 	}
 	g := c.called("g", c.groupOf("G"))
-	w := c.called("w", c.create(c.widget, `{"name":"w"}`))
-	many := c.create(c.widget, `{"name":"many","owner":{"value":%q},"parts":[{"value":%q},{"value":"none"},{"value":%q},{"value":%q}],"urn:x:scimtest:2.0:WidgetExt":{"maker":{"value":%q}}}`,
+	w := c.called("w", c.create(c.widget, `{"label":"w"}`))
+	many := c.create(c.widget, `{"label":"many","owner":{"value":%q},"parts":[{"value":%q},{"value":"none"},{"value":%q},{"value":%q}],"urn:x:scimtest:2.0:WidgetExt":{"maker":{"value":%q}}}`,
 		u.ID, g.ID, w.ID, boss.ID, boss.ID)
 	c.linksAre(many, []string{`owner -> User/{u} "u"`, `parts -> Group/{g} "G"`, `parts -> Widget/{w} ""`, `parts -> User/{boss} "The Boss"`, makerPath + ` -> User/{boss} "The Boss"`},
 		rule+", in the order of the document")
@@ -91,14 +91,14 @@ func testLinkDelete(t *testing.T, s *suite) {
 	if s.Lacks.stores(c.widget) != "" {
 		return
 	}
-	w := c.create(c.widget, `{"name":"w","owner":{"value":%q},"parts":[{"value":%q},{"value":%q},{"value":%q}]}`, u.ID, g.ID, u.ID, g.ID)
+	w := c.create(c.widget, `{"label":"w","owner":{"value":%q},"parts":[{"value":%q},{"value":%q},{"value":%q}]}`, u.ID, g.ID, u.ID, g.ID)
 	c.must(c.b.Delete(c.Context(), g.Ref(), ""), "a group that others refer to can be deleted")
 	after := c.get(w)
-	c.same(show(after, c.nameOf()), "Widget [urn:x:scimtest:2.0:Widget] externalId=\"\"\nname: \"w\"\nowner: {\"value\":\"{u}\"}\nparts: [{\"value\":\"{u}\"}]\n"+
+	c.same(show(after, c.nameOf()), "Widget [urn:x:scimtest:2.0:Widget] externalId=\"\"\nlabel: \"w\"\nowner: {\"value\":\"{u}\"}\nparts: [{\"value\":\"{u}\"}]\n"+
 		"link owner -> User/{u} \"u\"\nlink parts -> User/{u} \"u\"", rule+"; of many values only those that name it go")
 	c.must(c.b.Delete(c.Context(), u.Ref(), ""), "delete")
 	gone := c.get(w)
-	c.same(show(gone, nil), "Widget [urn:x:scimtest:2.0:Widget] externalId=\"\"\nname: \"w\"", rule+"; an attribute left empty goes")
+	c.same(show(gone, nil), "Widget [urn:x:scimtest:2.0:Widget] externalId=\"\"\nlabel: \"w\"", rule+"; an attribute left empty goes")
 	if gone.Meta.Version == after.Meta.Version {
 		c.broken(rule, "version %s twice", gone.Meta.Version)
 	}

@@ -26,14 +26,14 @@ var uniques = []struct {
 	{"userName", `{"userName":"a","externalId":"x"}`, `{"userName":"b","externalId":"x"}`, false, "externalId is not unique"},
 	{"userName", `{"userName":"a","displayName":"x"}`, `{"userName":"b","displayName":"x"}`, false, "displayName of a User is not unique"},
 	{"userName", `{"userName":"i"}`, `{"userName":"\u0131"}`, false, "case folding is independent of locale (Fold)"},
-	{"uniq", `{"name":"a","uniq":"One"}`, `{"name":"b","uniq":"one"}`, true, "a value of uniqueness server, whatever the case"},
-	{"uniqX", `{"name":"a","uniqX":"One"}`, `{"name":"b","uniqX":"One"}`, true, "a value of uniqueness global"},
-	{"uniqX", `{"name":"a","uniqX":"One"}`, `{"name":"b","uniqX":"one"}`, false, "caseExact values of other case are others"},
-	{"serial", `{"name":"a","serial":7}`, `{"name":"b","serial":7}`, true, "a unique integer"},
-	{"serial", `{"name":"a","serial":9007199254740993}`, `{"name":"b","serial":9007199254740992}`, false, "integers are compared with 64 bits"},
-	{"urn:x:scimtest:2.0:WidgetExt:code", `{"name":"a","urn:x:scimtest:2.0:WidgetExt":{"code":"x"}}`, `{"name":"b","urn:x:scimtest:2.0:WidgetExt":{"code":"X"}}`, true, "a unique value of an extension"},
-	{"uniq", `{"name":"a","uniq":"x"}`, `{"name":"b","uniqX":"x"}`, false, "each attribute has its own values"},
-	{"uniq", `{"name":"a"}`, `{"name":"b"}`, false, "resources without a value do not collide"},
+	{"uniq", `{"label":"a","uniq":"One"}`, `{"label":"b","uniq":"one"}`, true, "a value of uniqueness server, whatever the case"},
+	{"uniqX", `{"label":"a","uniqX":"One"}`, `{"label":"b","uniqX":"One"}`, true, "a value of uniqueness global"},
+	{"uniqX", `{"label":"a","uniqX":"One"}`, `{"label":"b","uniqX":"one"}`, false, "caseExact values of other case are others"},
+	{"serial", `{"label":"a","serial":7}`, `{"label":"b","serial":7}`, true, "a unique integer"},
+	{"serial", `{"label":"a","serial":9007199254740993}`, `{"label":"b","serial":9007199254740992}`, false, "integers are compared with 64 bits"},
+	{"urn:x:scimtest:2.0:WidgetExt:code", `{"label":"a","urn:x:scimtest:2.0:WidgetExt":{"code":"x"}}`, `{"label":"b","urn:x:scimtest:2.0:WidgetExt":{"code":"X"}}`, true, "a unique value of an extension"},
+	{"uniq", `{"label":"a","uniq":"x"}`, `{"label":"b","uniqX":"x"}`, false, "each attribute has its own values"},
+	{"uniq", `{"label":"a"}`, `{"label":"b"}`, false, "resources without a value do not collide"},
 }
 
 func testUnique(t *testing.T, s *suite) {
@@ -48,7 +48,7 @@ func testUnique(t *testing.T, s *suite) {
 		t.Run(u.rule, func(t *testing.T) {
 			c := s.one(t)
 			holder := c.create(typ, "%s", u.a)
-			third := c.create(typ, "%s", map[bool]string{true: `{"userName":"third"}`, false: `{"name":"third"}`}[typ == s.user])
+			third := c.create(typ, "%s", map[bool]string{true: `{"userName":"third"}`, false: `{"label":"third"}`}[typ == s.user])
 			check := func(err error, verb string) {
 				t.Helper()
 				switch {
@@ -68,7 +68,7 @@ func testUnique(t *testing.T, s *suite) {
 				c.must(c.b.Delete(c.Context(), third.Ref(), ""), "delete")
 			}
 			total := c.total(typ)
-			fresh, err := c.tryCreate(typ, u.b)
+			_, err = c.tryCreate(typ, u.b)
 			check(err, "Create")
 			if !u.taken {
 				return
@@ -77,12 +77,12 @@ func testUnique(t *testing.T, s *suite) {
 				c.broken("a Create that fails leaves everything as it was", "%d resources, want %d", n, total)
 			}
 			// The holder may respell its own value; once it is gone the value is free.
-			respelt := c.decode(typ, strings.Replace(u.b, `"name":"b"`, `"name":"a"`, 1))
+			respelt := c.decode(typ, strings.Replace(u.b, `"label":"b"`, `"label":"a"`, 1))
 			holder, err = c.update(holder, func(r *scim.Resource) { r.Attrs, r.ExternalID = respelt.Attrs, "respelt" })
 			c.must(err, "a resource may respell its own unique value")
 			c.must(c.b.Delete(c.Context(), holder.Ref(), ""), "delete")
-			fresh = c.create(typ, "%s", u.a)
-			c.replace(fresh, "%s", map[bool]string{true: `{"userName":"fourth"}`, false: `{"name":"fourth"}`}[typ == s.user])
+			fresh := c.create(typ, "%s", u.a)
+			c.replace(fresh, "%s", map[bool]string{true: `{"userName":"fourth"}`, false: `{"label":"fourth"}`}[typ == s.user])
 			c.create(typ, "%s", u.b)
 		})
 	}
