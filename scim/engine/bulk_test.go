@@ -175,6 +175,26 @@ func TestBulkBrokenReferences(t *testing.T) {
 	})
 }
 
+// A bulkId is that of a POST (BLK-015): another operation that has one, and
+// refers to it, refers to nothing.
+func TestBulkIDOfNoPost(t *testing.T) {
+	t.Parallel()
+	both(t, engine.Config{}, func(t *testing.T, c client) {
+		g := c.group("g")
+		patch := func(bulkID string) string {
+			return `{"method":"PATCH","path":"/Groups/` + g + `","bulkId":"` + bulkID +
+				`","data":{"Operations":[{"op":"add","path":"members","value":[{"value":"bulkId:` + bulkID + `"}]}]}}`
+		}
+		results, statuses := c.bulk(postUser("u", "u"), patch("p"), postUser("bad", ""), patch("bad"), patch("u"))
+		if statuses != "201 400 400 409 204" {
+			t.Fatalf("statuses %s: %v", statuses, results)
+		}
+		if got := c.members(g); !slices.Equal(got, []string{idAt(results[0])}) {
+			t.Errorf("members %v", got)
+		}
+	})
+}
+
 func TestBulkMessages(t *testing.T) {
 	t.Parallel()
 	c := open(t, nil, engine.Config{Limits: engine.Limits{BulkOperations: 3}})

@@ -126,7 +126,7 @@ func (r *bulkRun) group(e *Engine, group []int) {
 			r.ops[i].data = nil // of a long message, only what is still to do is kept
 		}
 	}()
-	if op := r.ops[group[0]]; len(group) == 1 && !slices.Contains(op.refs, op.bulkID) {
+	if op := r.ops[group[0]]; len(group) == 1 && !(op.method == "POST" && slices.Contains(op.refs, op.bulkID)) {
 		r.run(e, op, op.data)
 		return
 	}

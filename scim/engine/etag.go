@@ -46,12 +46,16 @@ func (c *call) conditions() (conditions, error) {
 
 // named reports whether the conditions depend on the resource's state, beyond
 // that it exists: what is then written must be what was looked at.
-func (k conditions) named() bool { return (k.hasMatch && !k.matchAny) || k.hasUn || k.hasNone }
+func (k conditions) named() bool { return k.pinned() || k.hasUn || k.hasNone }
+
+// pinned reports whether the client names the versions it means: one that was
+// replaced meanwhile is then refused, not looked at again.
+func (k conditions) pinned() bool { return k.hasMatch && !k.matchAny }
 
 // failed reports whether a request that reads or writes is to be refused.
 // Entity-tags compare weakly, since those of SCIM are weak (AMB-49).
 func (k conditions) failed(version string, modified time.Time) bool {
-	return k.hasMatch && !k.matchAny && !slices.Contains(k.match, version) ||
+	return k.pinned() && !slices.Contains(k.match, version) ||
 		k.hasUn && modified.Truncate(time.Second).After(k.unmodifiedSince)
 }
 

@@ -1,12 +1,15 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/rollcall-scim/rollcall/backend/memory"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -35,6 +38,8 @@ func TestIndexPages(t *testing.T) {
 		{"startindex=3&COUNT=2", 200, 3, 2, 2},
 		{"startIndex=6&count=5", 200, 6, 5, 2},
 		{"startIndex=1000000", 200, 1000000, 7, 0},
+		{"startIndex=9223372036854775807", 200, math.MaxInt64, 7, 0},
+		{"startIndex=9223372036854775807&sortBy=userName", 200, math.MaxInt64, 7, 0},
 		{"count=0", 200, 1, 0, 0},
 		{"count=-1", 200, 1, 0, 0},
 		{"count=1000000000", 200, 1, 0, 6},
@@ -64,6 +69,25 @@ func TestIndexPages(t *testing.T) {
 		prefix := fmt.Sprintf(`{"schemas":[%q],"totalResults":7,"itemsPerPage":%d,"startIndex":%d,"Resources":[`, scim.ListResponseURN, tt.many, tt.start)
 		if !strings.HasPrefix(a.text, prefix) || !slices.Equal(a.values("userName"), want) {
 			t.Errorf("%s: %s", tt.query, a.text)
+		}
+	}
+}
+
+// A name that is repeated costs nothing: each resource of a list is compared
+// with all that are asked for.
+func TestRepeatedNames(t *testing.T) {
+	t.Parallel()
+	var asked []scim.AttrPath
+	store := hooked{Backend: new(memory.Store), list: func(_ context.Context, q scim.Query) error {
+		asked = append(q.Selection.Attributes, q.Selection.Excluded...)
+		return nil
+	}}
+	c := open(t, store, engine.Config{})
+	names := `["title"` + strings.Repeat(`,"ID","title","urn:ietf:params:scim:schemas:core:2.0:User:Title"`, 1000) + `]`
+	for _, parameter := range []string{"attributes", "excludedAttributes"} {
+		c.must(200, "POST /Users/.search", search(`,"`+parameter+`":`+names))
+		if len(asked) != 2 {
+			t.Errorf("%s: %d names are compared", parameter, len(asked))
 		}
 	}
 }

@@ -67,12 +67,15 @@ func attrPaths(names []string) (paths []scim.AttrPath, asked bool) {
 	return paths, asked
 }
 
-// bind resolves the names against a resource type. Those it lacks are ignored
-// (AMB-13); where all are, the minimum is what was asked for.
+// bind resolves the names against a resource type, each once, since every
+// resource that is shown is compared with all of them. Those the type lacks are
+// ignored (AMB-13); where all are, the minimum is what was asked for.
 func (p projection) bind(t *scim.ResourceType) scim.Selection {
 	bound := func(list []scim.AttrPath) (out []scim.AttrPath) {
+		seen := map[scim.AttrPath]bool{}
 		for _, a := range list {
-			if b, ok := t.Resolve(a); ok {
+			if b, ok := t.Resolve(a); ok && !seen[b] {
+				seen[b] = true
 				out = append(out, b)
 			}
 		}

@@ -69,6 +69,20 @@ func TestIfMatchRace(t *testing.T) {
 	})
 }
 
+// ETG-010: "*" names no version, so that no other writer can make it wrong.
+func TestIfMatchAnyRace(t *testing.T) {
+	t.Parallel()
+	both(t, engine.Config{}, func(t *testing.T, c client) {
+		id := c.user("a")
+		got := race(c, 40, func(i int) answer {
+			return c.do("PATCH /Users/"+id, patchOp(fmt.Sprintf(`{"op":"add","path":"emails","value":[{"value":"%d@x.example"}]}`, i)), "If-Match: *")
+		})
+		if got[200] != 40 {
+			t.Errorf("answers by status: %v, want 200 alone", got)
+		}
+	})
+}
+
 // PAT-062
 func TestMemberRace(t *testing.T) {
 	t.Parallel()

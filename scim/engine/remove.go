@@ -24,7 +24,7 @@ func (c *call) remove(ref scim.Ref) (Response, error) {
 			}
 		}
 		err := c.e.backend.Delete(c.ctx, ref, version)
-		if errors.Is(err, scim.ErrVersionMismatch) && !k.hasMatch && c.ctx.Err() == nil {
+		if errors.Is(err, scim.ErrVersionMismatch) && !k.pinned() && c.ctx.Err() == nil {
 			continue // it changed meanwhile: look again
 		}
 		if err != nil {

@@ -66,7 +66,8 @@ func (c *call) concatenate(sources []*source, p params, count int) (page []*scim
 // reads what it skips: pages far into such a list are dear, cursors are not.
 func (c *call) merge(sources []*source, p params, count int) (page []*scim.Resource, places []place, err error) {
 	skip := p.startIndex - 1
-	size := max(1, min(skip+count, c.e.c.Limits.MaxPage))
+	size := c.e.c.Limits.MaxPage
+	size = max(1, min(min(skip, size)+count, size))
 	for len(page) < count || skip > 0 {
 		var first *source
 		for _, s := range sources {

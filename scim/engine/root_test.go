@@ -109,6 +109,21 @@ func TestRootSorted(t *testing.T) {
 	}
 }
 
+// However far a page of a merged list is, what it skips is read by whole pages.
+func TestRootFarPage(t *testing.T) {
+	t.Parallel()
+	lists := 0
+	store := hooked{Backend: new(memory.Store), list: func(context.Context, scim.Query) error { lists++; return nil }}
+	c := open(t, store, engine.Config{})
+	for i := range 20 {
+		c.user(fmt.Sprint("u", i))
+	}
+	a := c.must(200, "GET /?sortBy=userName&startIndex=9223372036854775807", "")
+	if a.total() != 20 || len(a.values("id")) != 0 || lists > 4 {
+		t.Errorf("%d lists were read for %s", lists, a.text)
+	}
+}
+
 // CUR-020: what others insert and delete between the requests of one merged
 // page makes the cursor neither repeat nor skip what is there all the time.
 func TestRootCursorWhileWriting(t *testing.T) {

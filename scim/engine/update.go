@@ -36,7 +36,8 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 	apart := c.e.apart(ref.Type)
 	unlock := func() {}
 	defer func() { unlock() }()
-	waits := c.req.IfMatch == "" && c.e.locks != nil // still to take its turn
+	k, _ := c.conditions()                   // what is wrong with them is told when the resource is known to be there
+	waits := !k.pinned() && c.e.locks != nil // still to take its turn
 	turn := func() (err error) {
 		waits = false
 		unlock, err = c.e.locks.lock(c.ctx, ref.Type.Name, ref.ID)
@@ -99,7 +100,7 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 		} else {
 			r, err = c.e.backend.Update(c.ctx, ch)
 		}
-		if errors.Is(err, scim.ErrVersionMismatch) && !k.hasMatch {
+		if errors.Is(err, scim.ErrVersionMismatch) && !k.pinned() {
 			continue
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package filter
 import (
 	"container/heap"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -20,12 +21,13 @@ func Page(all iter.Seq2[int64, *scim.Resource], q scim.Query) *scim.Page {
 	return sorted(all, q)
 }
 
-// skipped returns how many resources come before the page.
+// skipped returns how many resources come before the page: a number to which
+// that of the page, and one, can be added.
 func skipped(q scim.Query) int {
 	if q.After != nil {
 		return 0
 	}
-	return max(q.StartIndex-1, 0)
+	return min(max(q.StartIndex-1, 0), math.MaxInt-1-max(q.Count, 0))
 }
 
 func inOrder(all iter.Seq2[int64, *scim.Resource], q scim.Query) *scim.Page {
