@@ -83,8 +83,14 @@ func (db *DB) open(ctx context.Context) (err error) {
 		db.readers <- c
 	}
 	db.writer = w
+	_, unfinished, err := w.conn.one(`SELECT 1 FROM doomed LIMIT 1`)
+	if err != nil {
+		return err
+	}
 	go w.loop()
-	db.spawn(db.finishDeletes)
+	if unfinished {
+		db.spawn(db.finishDeletes)
+	}
 	db.spawn(db.pruneForever)
 	return nil
 }

@@ -49,7 +49,7 @@ func TestGroupCommit(t *testing.T) {
 			t.Errorf("create %d: %v", i, err)
 		}
 	}
-	if n := db.Commits() - before; n > 8 {
+	if n := db.Commits() - before; n > clients/2 {
 		t.Errorf("%d commits for %d concurrent creates", n, clients)
 	}
 	if p, err := s.List(t.Context(), scim.Query{Type: types[0]}); err != nil || p.Total != clients {
