@@ -92,7 +92,7 @@ func (p parser) object(depth int) (any, error) {
 		name := tok.String()
 		if twin := o.twin(name, &seen); twin != "" {
 			return nil, Errorf(TypeInvalidSyntax, "%q and %q are the same name in one object, at byte %d (RFC 7643 §2.1)",
-				twin, name, p.dec.InputOffset())
+				short(twin), short(name), p.dec.InputOffset())
 		}
 		v, err := p.value(depth + 1)
 		if err != nil {
@@ -127,6 +127,15 @@ func (o Object) twin(name string, seen *map[string]bool) string {
 	}
 	(*seen)[folded] = true
 	return ""
+}
+
+// short cuts a name for an error message: one may be as long as the body.
+func short(name string) string {
+	const most = 100
+	if len(name) <= most {
+		return name
+	}
+	return strings.ToValidUTF8(name[:most], "") + "…"
 }
 
 func foldName(s string) string { return strings.ToLower(strings.ToUpper(s)) }

@@ -38,6 +38,7 @@ func TestParseObjectFaults(t *testing.T) { // HTTP-008, HTTP-009, SCH-006, LOC-0
 	for i := range 40 {
 		wide += `"k` + strconv.Itoa(i) + `":1,`
 	}
+	long := strings.Repeat("é", 5000)
 	tests := []struct{ name, in, want string }{
 		{"empty", ``, "JSON object"},
 		{"blank", "  \n", "JSON object"},
@@ -59,6 +60,7 @@ func TestParseObjectFaults(t *testing.T) { // HTTP-008, HTTP-009, SCH-006, LOC-0
 		{"NaN", `{"a":NaN}`, "valid JSON"},
 		{"twins", `{"userName":"a","username":"b"}`, `"userName" and "username" are the same name`},
 		{"twins below", `{"a":[{"x":1,"x":2}]}`, `"x" and "x"`},
+		{"long twins", `{"` + long + `":1,"` + long + `":2}`, "…\" are the same name"},
 		{"twins among many", `{` + wide + `"K7":2}`, "are the same name"},
 		{"deep", strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65), "deeper than 64"},
 		{"deep arrays", `{"a":` + strings.Repeat("[", 10_000), "deeper than 64"},
@@ -69,6 +71,8 @@ func TestParseObjectFaults(t *testing.T) { // HTTP-008, HTTP-009, SCH-006, LOC-0
 		var e *scim.Error
 		if !errors.As(err, &e) || e.Status != 400 || e.Type != scim.TypeInvalidSyntax || !strings.Contains(e.Detail, tt.want) {
 			t.Errorf("%s: %v, %v; want %q", tt.name, o, err, tt.want)
+		} else if len(e.Detail) > 600 {
+			t.Errorf("%s: the detail has %d bytes", tt.name, len(e.Detail))
 		}
 	}
 	if _, err := scim.ParseObject([]byte(strings.Repeat(`{"a":`, 64)+"1"+strings.Repeat("}", 64)), 64); err != nil {
