@@ -42,7 +42,7 @@ func (t *session) links(rows []*entry) error {
 		return nil
 	}
 	return t.each(`SELECT f.res, f.path, f.pos, f.visible, f.target, d.type, d.display
-		FROM json_each(?) j CROSS JOIN refs f ON f.tenant = ? AND f.res = j.value
+		FROM json_each(?) j CROSS JOIN refs f ON f.tenant = (?+0) AND f.res = j.value
 		CROSS JOIN resources d ON d.tenant = f.tenant AND d.id = f.target AND d.type > 0`,
 		func(st *sqlite.Stmt) error {
 			path, err := t.pathName(st.ColumnInt64(1))

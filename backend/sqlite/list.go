@@ -111,14 +111,15 @@ func (t *session) page(q scim.Query, plan sqlfilter.Plan) (rows []*entry, last *
 
 // statement is a part of a list as SQL. The inner SELECT reads indexes alone,
 // so that skipping to a distant page touches no document; the documents of the
-// page are then read by their numbers, in its order.
+// page are then read by their numbers, in its order. The sums keep SQLite from
+// compiling it anew for each value, see dialect.
 func statement(part sqlfilter.Part) string {
 	key := "NULL"
 	if part.Key != "" {
 		key = part.Key
 	}
 	return `SELECT ` + columns + `, p.key FROM (SELECT r.pk AS pk, ` + key + ` AS key ` + ordered(part) +
-		` LIMIT ? OFFSET ?) p CROSS JOIN resources r ON r.pk = p.pk`
+		` LIMIT (?+0) OFFSET (?+0)) p CROSS JOIN resources r ON r.pk = p.pk`
 }
 
 // ordered is a part with its order in the words of the index that has it. Here

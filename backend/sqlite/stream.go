@@ -38,7 +38,7 @@ func (t *session) members(ctx context.Context, rows []*entry) error {
 		return nil
 	}
 	err := t.each(`SELECT m.grp, d.id, d.type, d.display FROM json_each(?) j
-		CROSS JOIN members m ON m.grp = j.value AND m.tenant = ? CROSS JOIN resources d ON d.pk = m.member AND d.type > 0`,
+		CROSS JOIN members m ON m.grp = j.value AND m.tenant = (?+0) CROSS JOIN resources d ON d.pk = m.member AND d.type > 0`,
 		func(st *sqlite.Stmt) error {
 			m, err := t.member(st, 1)
 			byPK[st.ColumnInt64(0)] = append(byPK[st.ColumnInt64(0)], m)
@@ -77,7 +77,7 @@ func (t *session) stream(ctx context.Context, grp int64) iter.Seq2[scim.MemberRe
 			chunk = chunk[:0]
 			read := func(t *session) error {
 				return t.each(`SELECT m.member, d.id, d.type, d.display FROM members m CROSS JOIN resources d ON d.pk = m.member
-					WHERE m.grp = ? AND m.member > ? AND m.tenant = ? AND d.type > 0 ORDER BY m.member LIMIT ?`,
+					WHERE m.grp = (?+0) AND m.member > (?+0) AND m.tenant = (?+0) AND d.type > 0 ORDER BY m.member LIMIT (?+0)`,
 					func(st *sqlite.Stmt) error {
 						m, err := t.member(st, 1)
 						after, chunk = st.ColumnInt64(0), append(chunk, m)
