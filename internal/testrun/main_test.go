@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -32,15 +33,17 @@ func TestSummary(t *testing.T) {
 		{"all pass", good, true, true, []string{"ok  \tm/p", "2 passed, 0 failed, 0 skipped"}, []string{"chatter"}},
 		{"skip on a laptop", good + skip, false, true, []string{"skipped: m/p.TestB: b_test.go:7: needs strace"}, []string{"m/empty"}},
 		{"skip in CI", good + skip, true, false, []string{"a skip is a failure"}, nil},
+		{"skip as meant", good + `{"Action":"skip","Package":"m/p","Test":"TestLacks/Sorting"}` + "\n", true, true,
+			[]string{"0 skipped, 1 more skipped as"}, []string{"skipped: "}},
 		{"failure", good + fail, false, false, []string{"got 1, want 2", "failed: m/p.TestC"}, []string{"chatter"}},
-		{"build failure", build, false, false, []string{"expected package"}, nil},
+		{"build failure", build, false, false, []string{"expected package", "failed: m/q."}, nil},
 		{"not JSON", "hello\n", false, true, []string{"hello"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			var out bytes.Buffer
-			s := summary{w: &out, output: map[string]*bytes.Buffer{}}
+			s := summary{w: &out, meant: regexp.MustCompile("^TestLacks/"), output: map[string]*bytes.Buffer{}}
 			if err := s.read(strings.NewReader(tt.in)); err != nil {
 				t.Fatal(err)
 			}
