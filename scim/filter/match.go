@@ -1,10 +1,6 @@
 package filter
 
-import (
-	"iter"
-
-	"github.com/rollcall-scim/rollcall/scim"
-)
+import "github.com/rollcall-scim/rollcall/scim"
 
 // Match reports whether r satisfies the bound filter f (RFC 7644 §3.4.2.2);
 // nil matches. r must have Attrs, and Groups and the members, as []MemberRef in
@@ -35,10 +31,16 @@ func Match(f scim.Filter, r *scim.Resource) bool {
 			}
 		}
 	case *scim.AttrExp:
+		q := ask(f)
 		if f.Path.Attr == nil {
-			return test(f, func(func(any) bool) {})
+			return q.answer()
 		}
-		return test(f, values(r, f))
+		for e := range elements(valueOf(r, f.Path)) {
+			if q.look(leaf(e, f.Path, !q.presence)) {
+				break
+			}
+		}
+		return q.answer()
 	}
 	return false
 }
@@ -59,39 +61,59 @@ func MatchValue(f scim.Filter, value any) bool {
 	case *scim.NotExp:
 		return !MatchValue(f.Filter, value)
 	case *scim.AttrExp:
-		return test(f, leaves(value, f.Path, !presence(f)))
+		q := ask(f)
+		q.look(leaf(value, f.Path, !q.presence))
+		return q.answer()
 	}
 	return false
 }
 
-// test evaluates an attribute expression on the values of its path.
-func test(f *scim.AttrExp, values iter.Seq[any]) bool {
-	leaf := f.Path.Leaf()
-	if presence(f) {
-		for v := range values {
-			if nonEmpty(leaf, v) {
-				return f.Op != scim.Eq
-			}
-		}
-		return f.Op == scim.Eq
-	}
-	if leaf == nil {
-		return f.Op == scim.Ne
-	}
-	operand := scim.KeyOf(leaf, f.Value)
-	found := false
-	for v := range values {
-		if scim.KeyOf(leaf, v).Holds(f.Op, operand) {
-			return true
-		}
-		found = true
-	}
-	return !found && f.Op == scim.Ne
+// question is an attribute expression while it is asked of the values of its
+// path, one after the other.
+type question struct {
+	op       scim.CompareOp
+	leaf     *scim.Attribute
+	operand  scim.Key
+	presence bool // it asks for presence alone: pr, eq null or ne null (RFC 7643 §2.5)
+
+	found, holds bool // of the values so far: there was one, and one for which it holds
 }
 
-// presence reports whether f asks for presence alone: pr, eq null or ne null
-// (RFC 7643 §2.5).
-func presence(f *scim.AttrExp) bool { return f.Op == scim.Pr || f.Value == nil }
+func ask(f *scim.AttrExp) question {
+	q := question{op: f.Op, leaf: f.Path.Leaf(), presence: f.Op == scim.Pr || f.Value == nil}
+	if !q.presence && q.leaf != nil {
+		q.operand = scim.KeyOf(q.leaf, f.Value)
+	}
+	return q
+}
+
+// look looks at a value, or at those of a list, and reports whether no other
+// one can change the answer.
+func (q *question) look(v any) bool {
+	switch v := v.(type) {
+	case nil:
+	case []any:
+		for _, e := range v {
+			if q.look(e) {
+				break
+			}
+		}
+	default:
+		if q.presence {
+			q.holds = nonEmpty(q.leaf, v)
+		} else {
+			q.found, q.holds = true, scim.KeyOf(q.leaf, v).Holds(q.op, q.operand)
+		}
+	}
+	return q.holds
+}
+
+func (q *question) answer() bool {
+	if q.presence {
+		return q.holds == (q.op != scim.Eq)
+	}
+	return q.holds || !q.found && q.op == scim.Ne
+}
 
 // nonEmpty is "pr" of one value (RFC 7644 §3.4.2.2, Table 3): of a complex one,
 // that it has a sub-attribute that a filter may name and that is not empty.

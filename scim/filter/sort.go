@@ -13,7 +13,7 @@ import (
 func SortKey(r *scim.Resource, p *scim.AttrPath) (scim.Key, bool) {
 	var first any
 	for e := range elements(valueOf(r, *p)) {
-		for v := range leaves(e, *p, true) {
+		for v := range elements(leaf(e, *p, true)) {
 			if isPrimary(e) {
 				return sortKey(p, v), true
 			}

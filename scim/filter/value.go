@@ -7,19 +7,6 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// values yields what the expression f looks at in r.
-func values(r *scim.Resource, f *scim.AttrExp) iter.Seq[any] {
-	return func(yield func(any) bool) {
-		for e := range elements(valueOf(r, f.Path)) {
-			for v := range leaves(e, f.Path, !presence(f)) {
-				if !yield(v) {
-					return
-				}
-			}
-		}
-	}
-}
-
 // valueOf returns the value of the attribute before any sub-attribute, or nil.
 func valueOf(r *scim.Resource, p scim.AttrPath) any {
 	switch {
@@ -91,30 +78,24 @@ func elements(v any) iter.Seq[any] {
 	}
 }
 
-// leaves yields what an element has at the path's end: itself, or the values
-// of the sub-attribute. With defaults, a missing "primary" is false.
-func leaves(e any, p scim.AttrPath, defaults bool) iter.Seq[any] {
-	return func(yield func(any) bool) {
-		if p.SubAttr == nil {
-			yield(e)
-			return
-		}
-		var v any
-		switch e := e.(type) {
-		case scim.Object:
-			v = e.Get(p.Sub)
-		case scim.MemberRef:
-			v = ofMember(e, p.Sub)
-		}
-		if v == nil && defaults && primary(p) {
-			v = false
-		}
-		for v := range elements(v) {
-			if !yield(v) {
-				return
-			}
-		}
+// leaf returns what an element has at the path's end: itself, or the
+// sub-attribute, which may be a list; nil for none. With defaults, a missing
+// "primary" is false.
+func leaf(e any, p scim.AttrPath, defaults bool) any {
+	if p.SubAttr == nil {
+		return e
 	}
+	var v any
+	switch e := e.(type) {
+	case scim.Object:
+		v = e.Get(p.Sub)
+	case scim.MemberRef:
+		v = ofMember(e, p.Sub)
+	}
+	if v == nil && defaults && primary(p) {
+		return false
+	}
+	return v
 }
 
 // primary reports whether p is the sub-attribute that marks one value of many

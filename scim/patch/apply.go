@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -13,8 +14,8 @@ import (
 //
 // It does not modify r. The result shares values with r and with ops, and so
 // must not be modified either; its attributes are in schema order, and it is
-// not encoded. Errors are noTarget, mutability and invalidValue, with the
-// operation named.
+// not encoded. Errors are noTarget, mutability and invalidValue, or have status
+// 413 for more than o.MaxLooks, with the operation named.
 func Apply(r *scim.Resource, ops []Op, o Options) (*scim.Resource, error) {
 	after := *r
 	after.Text, after.Hidden, after.Links, after.Digest = nil, nil, nil, ""
@@ -25,7 +26,7 @@ func Apply(r *scim.Resource, ops []Op, o Options) (*scim.Resource, error) {
 		}
 		after.Attrs = loaded.Attrs
 	}
-	s := state{t: r.Type, o: &o, attrs: after.Attrs, externalID: r.ExternalID, ranks: ranks(r.Type)}
+	s := state{t: r.Type, o: &o, attrs: after.Attrs, externalID: r.ExternalID, ranks: ranks(r.Type), looks: o.looks()}
 	for _, op := range ops {
 		if err := s.apply(op); err != nil {
 			return nil, fault(op.Index, op.Path.String(), err)
@@ -53,6 +54,16 @@ type state struct {
 	externalID string
 	ranks      map[string]int // of the names in attrs
 	members    *memberSet     // nil until an operation names members
+	looks      int            // how many values may still be looked at
+}
+
+// look notes that n values are looked at, or refuses to.
+func (s *state) look(n int) error {
+	if s.looks -= n; s.looks < 0 {
+		return &scim.Error{Status: 413, Detail: fmt.Sprintf("the operations up to this one look at more than %d values; "+
+			"send them in several requests, or replace the attribute as a whole", s.o.looks())}
+	}
+	return nil
 }
 
 // ranks numbers the names of a resource's document in schema order.

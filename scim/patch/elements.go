@@ -16,6 +16,9 @@ func (s *state) elements(op Op) error {
 	}
 	p := op.Path
 	before, _ := s.get(p.AttrPath).([]any)
+	if err := s.look(len(before)); err != nil {
+		return err
+	}
 	var at []int
 	for i, v := range before {
 		if p.Filter == nil || filter.MatchValue(p.Filter, v) {

@@ -44,14 +44,15 @@ func covers(a *scim.Attribute, element, given any) bool {
 // finder finds elements of a multi-valued attribute. Above a size it keeps the
 // positions of each sub-value, so that adding many to many is not quadratic.
 type finder struct {
-	a  *scim.Attribute
-	at map[string][]int // nil: look at each
+	a     *scim.Attribute
+	at    map[string][]int // nil: look at each
+	looks *int             // counts down
 }
 
-func newFinder(a *scim.Attribute, list []any, given int) *finder {
-	const small = 4096
-	f := &finder{a: a}
-	if (len(list)+given)*given <= small {
+func newFinder(a *scim.Attribute, list []any, given int, looks *int) *finder {
+	const small, few = 4096, 8
+	f := &finder{a: a, looks: looks}
+	if given < few || (len(list)+given)*given <= small {
 		return f
 	}
 	f.at = make(map[string][]int, len(list))
@@ -108,14 +109,14 @@ func (f *finder) candidates(list []any, v any) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if found {
 			for _, i := range few {
-				if !yield(i) {
+				if *f.looks--; !yield(i) {
 					return
 				}
 			}
 			return
 		}
 		for i := range list {
-			if !yield(i) {
+			if *f.looks--; !yield(i) {
 				return
 			}
 		}

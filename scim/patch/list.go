@@ -15,9 +15,9 @@ func (s *state) list(op Op) error {
 	var err error
 	switch {
 	case op.Op == Add:
-		after, err = join(p.Attr, before, given)
+		after, err = s.join(p.Attr, before, given)
 	case op.Op == Remove && op.Value != nil:
-		after = without(p.Attr, before, given)
+		after, err = s.without(p.Attr, before, given)
 	case op.Op == Replace:
 		after = given
 	}
@@ -34,13 +34,19 @@ func (s *state) list(op Op) error {
 // join returns list with given added (RFC 7644 §3.5.2.1). A value of which all
 // that is given is there already changes nothing; one that agrees in "value",
 // and in "type" as far as both have one, is completed; any other is appended.
-func join(a *scim.Attribute, list, given []any) ([]any, error) {
+func (s *state) join(a *scim.Attribute, list, given []any) ([]any, error) {
+	if err := s.look(len(list)); err != nil {
+		return nil, err
+	}
 	list = slices.Clone(list)
-	find := newFinder(a, list, len(given))
+	find := newFinder(a, list, len(given), &s.looks)
 	for _, v := range given {
 		i := find.covering(list, v)
 		if i < 0 {
 			i = find.kin(list, v)
+		}
+		if err := s.look(1); err != nil {
+			return nil, err
 		}
 		switch {
 		case i < 0:
@@ -78,12 +84,18 @@ func told(element, given scim.Object) scim.Object {
 }
 
 // without returns list less the elements that have all that one of given has.
-func without(a *scim.Attribute, list, given []any) []any {
+func (s *state) without(a *scim.Attribute, list, given []any) ([]any, error) {
+	if err := s.look(len(list)); err != nil {
+		return nil, err
+	}
 	gone := make([]bool, len(list))
-	find := newFinder(a, list, len(given))
+	find := newFinder(a, list, len(given), &s.looks)
 	for _, v := range given {
 		for i := range find.candidates(list, v) {
 			gone[i] = gone[i] || covers(a, list[i], v)
+		}
+		if err := s.look(1); err != nil {
+			return nil, err
 		}
 	}
 	var left []any
@@ -92,7 +104,7 @@ func without(a *scim.Attribute, list, given []any) []any {
 			left = append(left, v)
 		}
 	}
-	return left
+	return left, nil
 }
 
 // demote makes every element but one not primary (RFC 7644 §3.5.2), in place:

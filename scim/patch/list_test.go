@@ -1,6 +1,7 @@
 package patch_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -62,6 +63,55 @@ func TestManyValues(t *testing.T) {
 	got, err := carryOut(t, widget(), r+`"tags":["b","e"],"dt":"2026-01-01T00:00:00Z"`, `{"op":"add","path":"tags","value":[`+tags+`]}`, patch.Options{})
 	if want := r + `"dt":"2026-01-01T00:00:00Z","tags":["B","e","a","c","D"]`; err != nil || got != want {
 		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
+// TestLooks shows that the work of a message is bounded, whatever it does many
+// times with very many values.
+func TestLooks(t *testing.T) {
+	t.Parallel()
+	items := func(n int, value string) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = strings.ReplaceAll(value, "#", fmt.Sprint(i))
+		}
+		return strings.Join(list, ",")
+	}
+	refs := make([]scim.MemberRef, 400)
+	for i := range refs {
+		refs[i] = scim.MemberRef{ID: fmt.Sprint("m", i), Type: "User"}
+	}
+	many := resource(t, widget(), r+`"items":[`+items(400, `{"value":"v#"}`)+`]`)
+	large := &scim.Resource{Type: core(t, "Group"), Attrs: scim.Object{{Name: "displayName", Value: "g"}, {Name: "members", Value: refs}}}
+	for _, tt := range []struct {
+		name string
+		on   *scim.Resource
+		ops  string
+		ok   bool
+	}{
+		{"a few by filter", many, items(20, `{"op":"replace","path":"items[value eq \"v#\"].type","value":"t"}`), true},
+		{"by filter", many, items(40, `{"op":"replace","path":"items[value eq \"v#\"].type","value":"t"}`), false},
+		{"on each", many, items(40, `{"op":"replace","path":"items.type","value":"t#"}`), false},
+		{"add one by one", many, items(40, `{"op":"add","path":"items","value":{"value":"w#"}}`), false},
+		{"remove one by one", many, items(40, `{"op":"remove","path":"items","value":[{"value":"v#"}]}`), false},
+		{"keys", many, `{"op":"add","value":{` + items(40, `"items[type eq \"t#\"].value":"w"`) + `}}`, false},
+		{"the same value", many, `{"op":"add","path":"items","value":[` + items(200, `{"value":"w","type":"t#"}`) + `]}`, false},
+		{"many at once", many, `{"op":"add","path":"items","value":[` + items(400, `{"value":"w#","type":"t"}`) + `]}`, true},
+		{"members by id", large, items(100, `{"op":"remove","path":"members[value eq \"m#\"]"}`), true},
+		{"members by type", large, items(40, `{"op":"remove","path":"members[type eq \"Group\"]"}`), false},
+	} {
+		list, err := patch.Decode(tt.on.Type, object(t, message(tt.ops)), tolerant(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := tolerant(nil)
+		o.MaxLooks = 10_000
+		_, err = patch.Apply(tt.on, list, o)
+		var e *scim.Error
+		switch {
+		case tt.ok && err != nil, !tt.ok && (!errors.As(err, &e) || e.Status != 413 || !strings.Contains(e.Detail, "Operations[")):
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
 }
 

@@ -120,6 +120,11 @@ func (s *state) member(op Op) error {
 
 // matching carries out an operation on the members that a filter selects.
 func (s *state) matching(op Op) error {
+	if _, ok := named(op.Path.Filter); !ok {
+		if err := s.look(len(s.members.list)); err != nil {
+			return err
+		}
+	}
 	found := s.members.selected(op.Path.Filter)
 	ref, assigns := op.Value.(scim.MemberRef)
 	switch {

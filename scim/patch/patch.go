@@ -19,13 +19,17 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
-// DefaultOperations is how many operations a message may have.
-const DefaultOperations = 1000
+// The limits that the zero value of [Options] stands for.
+const (
+	DefaultOperations = 1000
+	DefaultLooks      = 5_000_000
+)
 
 // Options bound and bend PATCH. The zero value is the RFC to the letter, with
 // the default limits.
 type Options struct {
 	MaxOperations    int  // 0: DefaultOperations
+	MaxLooks         int  // values that the operations together may look at to find those they mean; 0: DefaultLooks
 	CreateOnNoMatch  bool // PATCH-06, PATCH-08: add and replace whose filter matches nothing create the value; else noTarget
 	RemoveByValue    bool // GRP-01, GRP-13: remove with a value removes the values listed; else 400
 	EmptyOperations  bool // PATCH-02: no operations change nothing; else 400
@@ -35,6 +39,13 @@ type Options struct {
 	Values           schema.Options
 	Filters          filter.Options
 	Report           func(rule string) // called with each rule id that bent the request; nil: not told
+}
+
+func (o *Options) looks() int {
+	if o.MaxLooks <= 0 {
+		return DefaultLooks
+	}
+	return o.MaxLooks
 }
 
 func (o *Options) report(rule string) {
