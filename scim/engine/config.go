@@ -105,6 +105,7 @@ func (c *call) schemaOptions() schema.Options {
 		UnwrapSingles:  s.UnwrapSingles,
 		BareReferences: s.BareReferences,
 		FreeFormats:    s.FreeFormats,
+		Served:         c.e.serves,
 		Report:         c.report,
 	}
 }

@@ -211,31 +211,18 @@ func (e *Engine) serviceProviderConfig() scim.Object {
 }
 
 // describeType returns a resource type as /ResourceTypes serves it (RFC 7643
-// §6). Its id is its name.
+// §6), with meta where the other resources have it.
 func describeType(t *scim.ResourceType) scim.Object {
-	o := scim.Object{
-		{Name: "schemas", Value: []string{scim.ResourceTypeURN}},
-		{Name: "id", Value: t.Name},
-		{Name: "meta", Value: meta("ResourceType", "/ResourceTypes/"+escapeSegment(t.Name))},
-		{Name: "name", Value: t.Name},
-	}
-	if t.Description != "" {
-		o.Set("description", t.Description)
-	}
-	extensions := []any{}
-	for _, x := range t.Extensions {
-		extensions = append(extensions, scim.Object{{Name: "schema", Value: x.Schema.ID}, {Name: "required", Value: x.Required}})
-	}
-	return append(o,
-		scim.Member{Name: "endpoint", Value: t.Endpoint},
-		scim.Member{Name: "schema", Value: t.Schema.ID},
-		scim.Member{Name: "schemaExtensions", Value: extensions})
+	return withMeta(schema.DescribeType(t), "ResourceType", "/ResourceTypes/"+escapeSegment(t.Name))
 }
 
-// describeSchema returns a schema as /Schemas serves it (RFC 7643 §7), with
-// meta where the other resources have it.
+// describeSchema returns a schema as /Schemas serves it (RFC 7643 §7).
 func describeSchema(s *scim.Schema) scim.Object {
-	o := slices.Clone(schema.Describe(s))
+	return withMeta(schema.Describe(s), "Schema", "/Schemas/"+escapeSegment(s.ID))
+}
+
+// withMeta puts meta after the id.
+func withMeta(o scim.Object, typeName, location string) scim.Object {
 	at := slices.IndexFunc(o, func(m scim.Member) bool { return m.Name == "id" }) + 1
-	return slices.Insert(o, at, scim.Member{Name: "meta", Value: meta("Schema", "/Schemas/"+escapeSegment(s.ID))})
+	return slices.Insert(o, at, scim.Member{Name: "meta", Value: meta(typeName, location)})
 }

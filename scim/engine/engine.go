@@ -99,6 +99,11 @@ func (e *Engine) typeNamed(name string) *scim.ResourceType {
 	return nil
 }
 
+// serves reports whether urn is the base schema of a resource type.
+func (e *Engine) serves(urn string) bool {
+	return slices.ContainsFunc(e.types, func(t *scim.ResourceType) bool { return strings.EqualFold(t.Schema.ID, urn) })
+}
+
 // endpoint returns the endpoint of the resource type of that name, or "".
 func (e *Engine) endpoint(typeName string) string {
 	if t := e.typeNamed(typeName); t != nil {
