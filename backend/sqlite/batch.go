@@ -50,8 +50,22 @@ func (b *batch) all(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := b.w.savepoint(f)
-	if b.AutocommitEnabled() {
+	return b.end(ctx, b.w.savepoint(f))
+}
+
+// bare is all for an f that refuses before it writes anything.
+func (b *batch) bare(ctx context.Context, f func() error) error {
+	if !b.open {
+		return errBatchOver
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return b.end(ctx, b.w.bare(f))
+}
+
+func (b *batch) end(ctx context.Context, err error) error {
+	if b.AutocommitEnabled() || b.w.lost != nil {
 		// The transaction is gone, and with it what the batch did before. The
 		// writer sees it too, and fails the batch whatever f returns.
 		return scim.Unavailable(err)
@@ -61,7 +75,7 @@ func (b *batch) all(ctx context.Context, f func() error) error {
 
 // Create implements scim.Backend.
 func (b *batch) Create(ctx context.Context, r *scim.Resource) (out *scim.Resource, err error) {
-	err = b.all(ctx, func() error {
+	err = b.bare(ctx, func() error {
 		out, err = b.create(ctx, r)
 		return err
 	})

@@ -17,6 +17,7 @@ type conn struct {
 	*sqlite.Conn
 	recent map[string]*sqlite.Stmt // statements made for filters
 	order  []string                // their texts, the least recently used first
+	writes int                     // statements run by exec
 	note   func(query string)      // for tests: told of each statement; nil: nobody
 }
 
@@ -61,7 +62,10 @@ func (c *conn) once(query string) error {
 }
 
 // exec runs one of the package's own statements and drops its rows.
-func (c *conn) exec(query string, args ...any) error { return c.each(query, nil, args...) }
+func (c *conn) exec(query string, args ...any) error {
+	c.writes++
+	return c.each(query, nil, args...)
+}
 
 // each runs one of the package's own statements and calls f for each row.
 func (c *conn) each(query string, f func(*sqlite.Stmt) error, args ...any) error {

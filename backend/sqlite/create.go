@@ -14,14 +14,11 @@ import (
 
 // Create implements scim.Backend.
 func (s *Store) Create(ctx context.Context, r *scim.Resource) (out *scim.Resource, err error) {
-	err = s.write(ctx, func(t *session) error {
+	err = s.writeBare(ctx, func(t *session) error {
 		out, err = t.create(ctx, r)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return present(out, err)
 }
 
 // Import implements scim.Importer.
@@ -50,6 +47,8 @@ func (t *session) importAs(ctx context.Context, r *scim.Resource) error {
 	return err
 }
 
+// insert stores a resource. All that could refuse it is looked at before the
+// first row is written, so that it needs no savepoint ([writer.bare]).
 func (t *session) insert(ctx context.Context, r *scim.Resource, id string, meta scim.Meta) (*entry, error) {
 	typ, err := t.typePK(r.Type)
 	if err != nil {
@@ -59,6 +58,18 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, id string, meta 
 		Type: r.Type, ID: id, ExternalID: r.ExternalID, Meta: meta, Schemas: slices.Clone(r.Schemas),
 		Text: bytes.Clone(r.Text), Hidden: bytes.Clone(r.Hidden), Digest: r.Digest,
 	}}
+	a := r.Type.Membership()
+	var members []member
+	if a != nil {
+		refs, _ := r.Attrs.Get(a.Name).([]scim.MemberRef)
+		if members, err = t.resolveAll(a, refs); err != nil {
+			return nil, err
+		}
+	}
+	rows := sqlfilter.Rows(r)
+	if err := t.claim(row, sqlfilter.Uniques(r), rows); err != nil {
+		return nil, err
+	}
 	display, ext := scim.DisplayName(r.Attrs), externals(r.ExternalID)
 	err = t.exec(`INSERT INTO resources (pk, tenant, type, id, external, seq, version, created, modified, links, display,
 		display_fold, digest, schemas, text, hidden, external_sort, external_sent)
@@ -71,23 +82,16 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, id string, meta 
 	}
 	t.w.seq = row.pk
 	rec := record{op: "create", row: row, version: meta.Version, deltas: values(r, true)}
-	if a := r.Type.Membership(); a != nil {
-		refs, _ := r.Attrs.Get(a.Name).([]scim.MemberRef)
-		added, err := t.addMembers(row, a, refs)
+	if len(members) > 0 {
+		added, err := t.insertMembers(row, members)
 		if err != nil {
 			return nil, err
 		}
 		row.members = int64(len(added))
-		if row.members > 0 {
-			if err := t.exec(`UPDATE resources SET members = ? WHERE pk = ?`, row.members, row.pk); err != nil {
-				return nil, err
-			}
-			rec.members(a, added, nil)
+		if err := t.exec(`UPDATE resources SET members = ? WHERE pk = ?`, row.members, row.pk); err != nil {
+			return nil, err
 		}
-	}
-	rows := sqlfilter.Rows(r)
-	if err := t.claim(row, sqlfilter.Uniques(r), rows); err != nil {
-		return nil, err
+		rec.members(a, added, nil)
 	}
 	if err := t.index(row, rows); err != nil {
 		return nil, err

@@ -91,20 +91,41 @@ func refs(values []any) []scim.MemberRef {
 	return list
 }
 
-// addMembers adds those members that are not there yet, and returns them. It
-// touches two rows a member, whatever the size of the group.
-func (t *session) addMembers(row *entry, a *scim.Attribute, refs []scim.MemberRef) (added []member, err error) {
+// addMembers adds those members that are not there yet, and returns them.
+func (t *session) addMembers(row *entry, a *scim.Attribute, refs []scim.MemberRef) ([]member, error) {
+	members, err := t.resolveAll(a, refs)
+	if err != nil {
+		return nil, err
+	}
+	return t.insertMembers(row, members)
+}
+
+// resolveAll finds the resources that are to be members, or says which can't.
+func (t *session) resolveAll(a *scim.Attribute, refs []scim.MemberRef) ([]member, error) {
+	members := make([]member, 0, len(refs))
 	var unknown []string
-	nested := int64(0)
 	for _, ref := range refs {
 		m, ok, err := t.resolve(ref.ID)
 		switch {
 		case err != nil:
 			return nil, err
-		case !ok || !t.mayBe(a, m):
+		case ok && t.mayBe(a, m):
+			members = append(members, m)
+		default:
 			unknown = append(unknown, ref.ID)
-			continue
 		}
+	}
+	if len(unknown) > 0 {
+		return nil, scim.InvalidReference(a.Name, unknown...)
+	}
+	return members, nil
+}
+
+// insertMembers adds those members that are not there yet, and returns them. It
+// touches two rows a member, whatever the size of the group.
+func (t *session) insertMembers(row *entry, members []member) (added []member, err error) {
+	nested := int64(0)
+	for _, m := range members {
 		if err := t.exec(`INSERT OR IGNORE INTO members (tenant, grp, member) VALUES (?, ?, ?)`, t.tenant, row.pk, m.pk); err != nil {
 			return nil, err
 		}
@@ -112,9 +133,6 @@ func (t *session) addMembers(row *entry, a *scim.Attribute, refs []scim.MemberRe
 			added = append(added, m)
 			nested += m.nest
 		}
-	}
-	if len(unknown) > 0 {
-		return nil, scim.InvalidReference(a.Name, unknown...)
 	}
 	return added, t.nest(nested)
 }

@@ -139,6 +139,7 @@ func (w *writer) intern(insert string, in map[string]int64, name string) (int64,
 	if err := w.conn.exec(insert, name); err != nil {
 		return 0, err
 	}
+	w.conn.writes-- // a name does no harm, even if nothing comes to use it
 	pk := w.conn.LastInsertRowID()
 	in[name] = pk
 	w.changed(func() { delete(in, name) })

@@ -61,14 +61,23 @@ func (s *Store) reading(ctx context.Context, snapshot bool, f func(*session) err
 
 // write runs f on the writer, all or nothing, and returns once it is durable.
 func (s *Store) write(ctx context.Context, f func(*session) error) error {
+	return s.db.writer.do(ctx, s.work(f))
+}
+
+// writeBare is write for an f that refuses before it writes anything.
+func (s *Store) writeBare(ctx context.Context, f func(*session) error) error {
+	return s.db.writer.doBare(ctx, s.work(f))
+}
+
+func (s *Store) work(f func(*session) error) func() error {
 	w := s.db.writer
-	return w.do(ctx, func() error {
+	return func() error {
 		t, err := w.session(s)
 		if err != nil {
 			return err
 		}
 		return f(t)
-	})
+	}
 }
 
 // session returns the writer's own view of a tenant, which comes into being if

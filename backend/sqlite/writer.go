@@ -30,12 +30,14 @@ type writer struct {
 	undo    []func() // what takes back the transaction's effects on memory
 	seq     int64    // of the resource last created
 	dirty   bool     // names differ from what readers see
+	lost    error    // why the open transaction can't be committed any more
 	commits atomic.Int64
 }
 
 type job struct {
 	ctx   context.Context
 	run   func() error
+	bare  bool // run refuses before it writes: no savepoint is needed
 	err   error
 	state atomic.Int32
 	done  chan struct{}
@@ -51,10 +53,19 @@ const (
 // or undone because f or the commit failed. A caller whose context ends while
 // the job waits leaves at once, and the job is dropped.
 func (w *writer) do(ctx context.Context, f func() error) error {
+	return w.submit(&job{ctx: ctx, run: f, done: make(chan struct{})})
+}
+
+// doBare is do for an f that refuses before it writes anything.
+func (w *writer) doBare(ctx context.Context, f func() error) error {
+	return w.submit(&job{ctx: ctx, run: f, bare: true, done: make(chan struct{})})
+}
+
+func (w *writer) submit(j *job) error {
+	ctx := j.ctx
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{ctx: ctx, run: f, done: make(chan struct{})}
 	select {
 	case <-w.closing:
 		return errClosed
@@ -127,8 +138,13 @@ func (w *writer) transaction(first *job, batch []*job) []*job {
 					}
 				}
 				if broken == nil {
-					j.err = w.savepoint(j.run)
-					if began && w.conn.AutocommitEnabled() {
+					if j.bare {
+						j.err = w.bare(j.run)
+					} else {
+						j.err = w.savepoint(j.run)
+					}
+					broken, w.lost = w.lost, nil
+					if broken == nil && w.conn.AutocommitEnabled() {
 						// SQLite gave the whole transaction up, as it does when a disk is full.
 						broken = errors.Join(errors.New("the transaction was rolled back"), j.err)
 					}
@@ -207,6 +223,23 @@ func (w *writer) savepoint(f func() error) (err error) {
 		}
 		if e := w.conn.exec("RELEASE one"); e != nil {
 			err = errors.Join(err, e)
+		}
+	}()
+	return f()
+}
+
+// bare runs an f that refuses before it writes anything, without a savepoint:
+// those copy every page that is written to and flush the substring index. Should
+// f fail after it has written, as it does when a disk is full, the whole
+// transaction is lost.
+func (w *writer) bare(f func() error) (err error) {
+	before := w.conn.writes
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+		if err != nil && w.conn.writes != before {
+			w.lost = err
 		}
 	}()
 	return f()
