@@ -76,6 +76,10 @@ func (d *decoder) list(p scim.Path, raw any) (any, error) {
 		return list, onePrimary(list)
 	}
 	if p.Attr.Membership {
+		if list, ok := raw.([]any); d.op == Replace && (!ok || len(list) > 0) {
+			// What clients leave empty by mistake must not empty a group.
+			return nil, scim.Errorf(scim.TypeInvalidValue, "no value has the id of a resource; no members are [] (RFC 7643 §4.2)")
+		}
 		return []scim.MemberRef{}, nil
 	}
 	return []any{}, nil

@@ -278,6 +278,8 @@ func TestDecodeMembers(t *testing.T) { // GRP-005, GRP-007, GRP-010, GRP-15
 		{"bare alone", `"a"`, nil, refs("a")},
 		{"lone object", `{"value":"a"}`, nil, refs("a")},
 		{"empty id", `[{"value":""},{"value":"a"}]`, nil, refs("a")},
+		{"empty ids alone", `[{"value":""}]`, nil, nil},
+		{"empty objects alone", `[{},null]`, nil, nil},
 		{"no id", `[{"display":"x"}]`, nil, nil},
 		{"wrong id", `[{"value":7}]`, nil, nil},
 		{"not an object", `[7]`, nil, nil},

@@ -7,7 +7,9 @@ import (
 )
 
 // members decodes the values of a Membership attribute: ids, each once, in the
-// order of the first mention. All else about a member is derived.
+// order of the first mention. All else about a member is derived. A body whose
+// values all say nothing is no way to say that there are no members: what
+// clients leave empty by mistake must not empty a group.
 func (d *decoder) members(a *scim.Attribute, path string, list []any) any {
 	refs := make([]scim.MemberRef, 0, len(list))
 	seen := make(map[string]bool, len(list))
@@ -33,6 +35,9 @@ func (d *decoder) members(a *scim.Attribute, path string, list []any) any {
 		}
 	}
 	if len(refs) == 0 {
+		if len(list) > 0 && !d.patch {
+			d.faults.add(scim.TypeInvalidValue, path+".value", "the id of a resource is expected; no members are [] (RFC 7643 §4.2)")
+		}
 		return nil
 	}
 	return refs
