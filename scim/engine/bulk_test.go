@@ -175,6 +175,30 @@ func TestBulkBrokenReferences(t *testing.T) {
 	})
 }
 
+// BLK-019: a circle that breaks because time is up leaves nothing behind, and
+// says that it may be tried again.
+func TestBulkCircleOutOfTime(t *testing.T) {
+	t.Parallel()
+	store := new(memory.Store)
+	ctx, cancel := context.WithCancel(t.Context())
+	c := open(t, plain{hooked{Backend: store, update: func(context.Context, scim.Change) error { cancel(); return ctx.Err() }}}, engine.Config{})
+	manager := func(bulkID, of string) string {
+		return `{"method":"POST","path":"/Users","bulkId":"` + bulkID + `","data":{"userName":"` + bulkID + `","` + enterprise +
+			`":{"manager":{"value":"bulkId:` + of + `"}}}}`
+	}
+	resp := c.e.Do(ctx, request("POST /Bulk", bulkRequest("", manager("a", "b"), manager("b", "a"))))
+	var b strings.Builder
+	if _, err := resp.Body.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), `"status":"503","response"`); n != 2 {
+		t.Errorf("%d of 2 operations are 503: %s", n, b.String())
+	}
+	if n := c.must(200, "GET /Users", "").total(); n != 0 {
+		t.Errorf("%d users are left", n)
+	}
+}
+
 // A bulkId is that of a POST (BLK-015): another operation that has one, and
 // refers to it, refers to nothing.
 func TestBulkIDOfNoPost(t *testing.T) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -162,11 +163,13 @@ func (r *bulkRun) group(e *Engine, group []int) {
 	if broken == nil {
 		return
 	}
-	// All wait for each other: where one fails, none is what was asked for.
+	// All wait for each other: where one fails, none is what was asked for, also
+	// when it failed because time is up.
+	undo := context.WithoutCancel(r.c.ctx)
 	for _, i := range group {
 		op := r.ops[i]
 		if op.id != "" {
-			e.do(r.c.ctx, Request{Method: "DELETE", Base: r.c.req.Base, Path: resourcePath(op.typ, op.id)})
+			e.do(undo, Request{Method: "DELETE", Base: r.c.req.Base, Path: resourcePath(op.typ, op.id)})
 		}
 		if !op.failed() {
 			op.fail(circular(broken))
@@ -175,7 +178,12 @@ func (r *bulkRun) group(e *Engine, group []int) {
 	}
 }
 
+// circular returns the error of an operation whose circle is broken by cause. A
+// failure of the server stays one: the client may try again.
 func circular(cause error) error {
+	if scim.AsError(cause).Status >= 500 {
+		return cause
+	}
 	return &scim.Error{Status: 409, Detail: "the circular references of this operation can't be resolved: " +
 		scim.AsError(cause).Detail + " (RFC 7644 §3.7.1)", Err: cause}
 }
