@@ -79,7 +79,7 @@ CREATE TABLE attrs (
     PRIMARY KEY (res, path, elem)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX attrs_text ON attrs (tenant, type, path, text, res, elem);
+CREATE INDEX attrs_text ON attrs (tenant, type, path, text, res, elem, long);
 CREATE INDEX attrs_num ON attrs (tenant, type, path, num, res, elem) WHERE num IS NOT NULL;
 
 -- The substring index: the folded values of a few paths, several values of one
