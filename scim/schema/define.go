@@ -158,6 +158,8 @@ func (d *definer) lint(a *scim.Attribute, depth int, subs bool) {
 		d.fault("\"referenceTypes\" is for attributes of type reference (RFC 7643 §7)")
 	case a.Precis != scim.PrecisNone && a.Type != scim.TypeString:
 		d.fault("\"precis\" is for attributes of type string")
+	case a.Precis == scim.PrecisOpaque && (depth > 0 || a.MultiValued || a.Mutability != scim.WriteOnly):
+		d.fault("a password, \"precis\": \"opaque\", is one writeOnly value and no sub-attribute: only so it is hashed and never shown")
 	case a.Uniqueness != scim.UniquenessNone && a.Type == scim.TypeComplex:
 		d.fault("a complex attribute can't be unique, its sub-attributes can")
 	}
