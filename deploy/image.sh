@@ -20,7 +20,7 @@ CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o dist/stage/image/rollcall .
 cp /etc/ssl/certs/ca-certificates.crt dist/stage/image/
 
 storage=$(mktemp -d)
-port=18080
+port=$(shuf -i 20000-60000 -n 1)
 pid=
 cleanup() {
   [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
@@ -44,6 +44,7 @@ env -i PATH="$PATH" SCIM_DATA_DIR=/app/data ROLLCALL_RUN_AS=65532:65532 SCIM_API
   chroot "$tree" /rollcall serve --listen "127.0.0.1:$port" 2>"$storage/log" &
 pid=$!
 for _ in $(seq 100); do
+  kill -0 "$pid" 2>/dev/null || break
   if env -i PATH="$PATH" SHOWCASE_LISTEN_ADDR="127.0.0.1:$port" chroot "$tree" /rollcall healthcheck 2>"$storage/health"; then
     user=$(stat -c %u "/proc/$pid")
     [ "$user" = 65532 ] || { echo "the server runs as user $user" >&2; exit 1; }
@@ -53,7 +54,6 @@ for _ in $(seq 100); do
     echo "built dist/image.tar ($(du -h dist/image.tar | cut -f1)): serves as user $user, is healthy, stops as asked"
     exit 0
   fi
-  kill -0 "$pid" 2>/dev/null || break
   sleep 0.1
 done
 cat "$storage/log" "$storage/health" >&2
