@@ -17,8 +17,8 @@ import "github.com/rollcall-scim/rollcall/scim"
 // takes it as an option of its own.
 type Switches struct {
 	// Package schema.
-	StringBooleans bool // BODY-01, PATCH-09: "True" for true; "" unassigns
-	EmptyUnassigns bool // BODY-02: "" on an optional attribute unassigns
+	StringBooleans bool // BODY-01, PATCH-09: "True" for true; "" is as if not sent
+	EmptyUnassigns bool // BODY-02: "" on an optional attribute unassigns; on a writeOnly one it is as if not sent
 	AnySchemas     bool // BODY-03, PATCH-02: schemas missing, or with URNs this server does not know
 	IgnoreUnknown  bool // BODY-04: attributes no schema defines are dropped
 	WrapSingles    bool // BODY-07: one value where an array belongs

@@ -73,8 +73,8 @@ var rules = []Rule{
 	{ID: "QRY-11", Clients: "all", What: "Filter literals are JSON strings, escapes and all."},
 	{ID: "QRY-12", Clients: "ping, onelogin, google", What: "A list of groups that asks for no page has as many as filter.maxResults, for some never ask for the second.", Switches: by("AllGroups")},
 
-	{ID: "BODY-01", Clients: "entra, onelogin", What: `"True", "False" and the like are booleans where one belongs, and "" is none; any other text is refused.`, Switches: by("StringBooleans")},
-	{ID: "BODY-02", Clients: "entra, okta, authentik, onelogin", What: `"" on an attribute that is not required unassigns it, as null and [] do.`, Switches: by("EmptyUnassigns")},
+	{ID: "BODY-01", Clients: "entra, onelogin", What: `"True", "False" and the like are booleans where one belongs, and "" is as if not sent; any other text is refused.`, Switches: by("StringBooleans")},
+	{ID: "BODY-02", Clients: "entra, okta, authentik, onelogin", What: `"" on an attribute that is not required unassigns it, as null and [] do; on a password it is as if not sent.`, Switches: by("EmptyUnassigns")},
 	{ID: "BODY-03", Clients: "google, onelogin, entra, authentik", What: "schemas may be missing, or hold URNs this server does not know; those of another type or of a message are refused.", Switches: by("AnySchemas")},
 	{ID: "BODY-04", Clients: "entra, okta", What: "Attributes no schema defines are dropped.", Switches: by("IgnoreUnknown")},
 	{ID: "BODY-05", Clients: "okta, entra", What: "id, meta, groups and whatever else is read-only are ignored in a body."},

@@ -259,6 +259,11 @@ func TestPasswords(t *testing.T) {
 	if got := kept(id); got != "hash-7-2" {
 		t.Errorf("PUT keeps %v", got)
 	}
+	c.must(200, "PUT /Users/"+id, `{"userName":"u","password":""}`)
+	c.must(200, "PATCH /Users/"+id, patchOp(`{"op":"replace","path":"password","value":""}`, `{"op":"add","value":{"password":[""]}}`))
+	if got := kept(id); got != "hash-7-2" || n != 2 {
+		t.Errorf("BODY-02: an empty password leaves %v, %d hashed", got, n)
+	}
 	c.must(200, "PATCH /Users/"+id, patchOp(`{"op":"remove","path":"password"}`))
 	if got := kept(id); got != nil {
 		t.Errorf("PATCH remove leaves %v", got)
@@ -371,6 +376,13 @@ func TestKeepActive(t *testing.T) {
 		}
 		if slices.Contains(a.Rules, "LIFE-08") == want {
 			t.Errorf("%s: Rules %v", name, a.Rules)
+		}
+		status := map[string]int{"auto": 200, "strict": 400}[name]
+		put := c.must(status, "PUT /Users/"+id, `{"schemas":["`+scim.UserURN+`"],"userName":"u","active":""}`)
+		patch := c.must(status, "PATCH /Users/"+id, patchOp(`{"op":"replace","path":"active","value":""}`))
+		if name == "auto" && (put.json["active"] != false || !slices.Contains(put.Rules, "BODY-01") ||
+			patch.json["active"] != false || !slices.Contains(patch.Rules, "PATCH-09")) {
+			t.Errorf("an empty text: PUT %s by %v, PATCH %s by %v", put.text, put.Rules, patch.text, patch.Rules)
 		}
 	}
 }

@@ -20,6 +20,9 @@ func (d *decoder) emit(p scim.Path, raw any, has bool) error {
 	case raw == nil:
 		d.append(p, nil)
 		return nil
+	case p.Attr != nil && schema.Absent(p.Leaf(), raw, d.o.Values):
+		d.ops = append(d.ops, Op{Add, p, nil, d.index})
+		return nil
 	case isSchemas(p) && p.Filter != nil:
 		return scim.Errorf(scim.TypeInvalidPath, "schemas can be added, removed or replaced, not edited (RFC 7644 §3.5.2)")
 	case p.Attr == nil:
@@ -115,6 +118,9 @@ func (d *decoder) element(p scim.Path, raw any) (any, error) {
 		d.o.report("PATCH-18")
 		raw = list[0]
 	}
+	if object, ok := raw.(scim.Object); ok && len(object) == 0 && d.op == Add {
+		return nil, nil
+	}
 	v, err := schema.Value(d.t, scim.AttrPath{URN: p.URN, Name: p.Name, Attr: p.Attr}, []any{raw}, d.o.Values)
 	if err != nil {
 		return nil, err
@@ -128,9 +134,6 @@ func (d *decoder) element(p scim.Path, raw any) (any, error) {
 		if len(list) > 0 {
 			return list[0], nil
 		}
-	}
-	if object, ok := raw.(scim.Object); ok && len(object) == 0 && d.op == Add {
-		return nil, nil
 	}
 	return nil, scim.Errorf(scim.TypeInvalidValue, "the value assigns nothing; to remove values use \"remove\" (RFC 7644 §3.5.2.3)")
 }
@@ -163,10 +166,8 @@ func (d *decoder) single(p scim.Path, raw any) error {
 	named := len(given) > 0
 	for _, m := range object {
 		sub := leaf.Sub(m.Name)
-		if sub == nil || readOnly(sub) || derived(leaf, sub) || given.Get(sub.Name) != nil {
-			continue
-		}
-		if m.Value == nil && d.op == Add {
+		if sub == nil || readOnly(sub) || derived(leaf, sub) || given.Get(sub.Name) != nil ||
+			m.Value == nil && d.op == Add || schema.Absent(sub, m.Value, d.o.Values) {
 			continue
 		}
 		at := p

@@ -13,8 +13,8 @@ import (
 // result may be stored, [Check] says.
 //
 // named lists, in schema order, the canonical paths of the writable top-level
-// and extension attributes that the client named, null ones included; an
-// extension set to null is listed by its URN.
+// and extension attributes that the client named, null ones included and those
+// that are [Absent] not; an extension set to null is listed by its URN.
 //
 // The error tells all faults, in one order for one content, and has the type
 // of the gravest: invalidSyntax for schemas and unknown attributes, else
@@ -79,6 +79,7 @@ type decoder struct {
 	Options
 	faults faults
 	patch  bool // the value is that of a PATCH operation
+	silent int  // complex values so far of which none of the schema's names says anything
 }
 
 // slot is the raw value of one attribute, put in the schema's order.
@@ -124,7 +125,7 @@ func (d *decoder) whole(x *scim.Schema, raw scim.Object, named func(string)) sci
 // object decodes the slots of a resource or an extension, in their order.
 func (d *decoder) object(prefix string, o *scim.Object, attrs []*scim.Attribute, slots []slot, named func(string)) {
 	for i, a := range attrs {
-		if !slots[i].given || a.Mutability == scim.ReadOnly {
+		if !slots[i].given || a.Mutability == scim.ReadOnly || d.absent(a, slots[i].value) {
 			continue // RFC 7644 §3.3: read-only values are ignored
 		}
 		path := prefix + a.Name

@@ -194,7 +194,7 @@ func TestDecodeUnknown(t *testing.T) { // SCH-034, SCH-037, BODY-04
 		{`"dispalyName":"x"`, "dispalyName"},
 		{`"employeeNumber":"1"`, "employeeNumber"},
 		{`"name":{"first":"x"}`, "name.first"},
-		{`"emails":[{"valeu":"x"}]`, "emails.valeu"},
+		{`"emails":[{"valeu":"x","value":null}]`, "emails.valeu"},
 		{`"` + scim.EnterpriseUserURN + `":{"dept":1}`, scim.EnterpriseUserURN + ":dept"},
 		{`"urn:x:y":{"a":1}`, "urn:x:y"},
 		{`"` + scim.UserURN + `":{"title":"x"}`, scim.UserURN},
@@ -365,6 +365,8 @@ func TestValue(t *testing.T) {
 		{"User", "emails", `[{"value":"a"}]`, `[{"value":"a"}]`},
 		{"User", "emails", `{"value":"a"}`, `[{"value":"a"}]`}, // PAT-026
 		{"User", "emails", `[]`, `null`},
+		{"User", "emails", `[{"value":null}]`, `null`},
+		{"User", "emails", `[{},null]`, `!`},
 		{"User", "emails.primary", `true`, `true`},
 		{"User", "addresses", `"x"`, `!`}, // PAT-019
 		{"User", "externalId", `"e"`, `"e"`},
@@ -416,6 +418,9 @@ func TestValueRules(t *testing.T) { // PATCH-09, PATCH-11, PATCH-18, PAT-054, PA
 		{scim.EnterpriseUserURN + ":manager", `"m"`, `{"value":"m"}`, "PATCH-11"},
 		{scim.EnterpriseUserURN + ":manager", `[{"value":"m"}]`, `{"value":"m"}`, "PATCH-11"},
 		{"name", `{"first":"x"}`, `null`, "BODY-04"},
+		{"active", `""`, `null`, "PATCH-09"},
+		{"password", `""`, `null`, "BODY-02"},
+		{"emails", `[{"value":""}]`, `null`, "BODY-02"},
 	} {
 		var rules []string
 		v, err := schema.Value(user, resolve(t, user, tt.path), parse(t, `{"v":`+tt.in+`}`).Get("v"), auto(func(s string) { rules = append(rules, s) }))

@@ -9,8 +9,8 @@ package schema
 // Options are the tolerances a caller may allow; the zero value is the RFC to
 // the letter. Each that was made use of is reported with the rule id behind it.
 type Options struct {
-	StringBooleans bool // BODY-01, PATCH-09: "True", "false" … for a boolean; "" unassigns
-	EmptyUnassigns bool // BODY-02: "" on an optional attribute unassigns
+	StringBooleans bool // BODY-01, PATCH-09: "True", "false" … for a boolean; "" is as if not sent
+	EmptyUnassigns bool // BODY-02: "" on an optional attribute unassigns; on a writeOnly one it is as if not sent
 	AnySchemas     bool // BODY-03: no schemas, or URNs this server does not know (rulings 3)
 	IgnoreUnknown  bool // BODY-04: attributes no schema defines are dropped; else 400 invalidSyntax
 	WrapSingles    bool // BODY-07: one value where an array belongs

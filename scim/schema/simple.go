@@ -18,15 +18,12 @@ func (d *decoder) simple(a *scim.Attribute, path string, v any) any {
 	if v = d.unwrap(v); v == nil {
 		return nil
 	}
-	if v == "" && !a.Required {
-		switch {
-		case d.StringBooleans && a.Type == scim.TypeBoolean:
-			d.rule("PATCH-09", "BODY-01")
-			return nil
-		case d.EmptyUnassigns:
-			d.report("BODY-02")
-			return nil
-		}
+	if d.absent(a, v) {
+		return nil
+	}
+	if v == "" && !a.Required && d.EmptyUnassigns {
+		d.report("BODY-02")
+		return nil
 	}
 	var value any
 	var want string

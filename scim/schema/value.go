@@ -63,13 +63,20 @@ func (d *decoder) attribute(a *scim.Attribute, path string, v any) any {
 	if a.Membership {
 		return d.members(a, path, list)
 	}
-	values := make([]any, 0, len(list))
+	values, silent, given := make([]any, 0, len(list)), d.silent, 0
 	for _, v := range list {
+		if v != nil {
+			given++
+		}
 		if value := d.single(a, path, v); value != nil {
 			values = append(values, value)
 		}
 	}
 	if values = distinct(values); len(values) == 0 {
+		if given > 0 && d.silent-silent == given {
+			// What clients leave empty by mistake must not clear the attribute.
+			d.faults.add(scim.TypeInvalidValue, path, "no value has anything that the schema defines; no values are [] (RFC 7643 §2.4, §2.5)")
+		}
 		return nil
 	}
 	return values
@@ -106,9 +113,13 @@ func (d *decoder) complex(a *scim.Attribute, path string, v any) any {
 			d.faults.add(scim.TypeInvalidValue, path, "an object is expected (RFC 7643 §2.3.8)")
 			return nil
 		}
+		if raw == nil {
+			return nil
+		}
 	}
 	slots := make([]slot, len(a.SubAttributes))
 	var ref any
+	said := false
 	for _, m := range raw {
 		if !fill(slots, a.SubAttributes, m) {
 			d.unknown(path + "." + m.Name)
@@ -125,9 +136,10 @@ func (d *decoder) complex(a *scim.Attribute, path string, v any) any {
 			}
 			continue
 		}
-		if s.Mutability == scim.ReadOnly {
+		if s.Mutability == scim.ReadOnly || d.absent(s, slots[i].value) {
 			continue
 		}
+		said = true
 		if value := d.attribute(s, path+"."+s.Name, slots[i].value); value != nil {
 			o = append(o, scim.Member{Name: s.Name, Value: value})
 		}
@@ -136,6 +148,9 @@ func (d *decoder) complex(a *scim.Attribute, path string, v any) any {
 		o = append(scim.Object{{Name: "value", Value: id}}, o...)
 	}
 	if len(o) == 0 {
+		if !said {
+			d.silent++
+		}
 		return nil
 	}
 	return o
