@@ -181,9 +181,8 @@ func (t *ResourceType) Groups() *Attribute {
 // Common holds the attributes that every resource has without its schema
 // saying so (RFC 7643 §3, §3.1): schemas, id, externalId and meta.
 var Common = []*Attribute{
-	common("schemas", TypeReference, func(a *Attribute) {
-		a.MultiValued, a.CaseExact, a.Returned, a.ReferenceTypes = true, true, ReturnedAlways, []string{"uri"}
-	}),
+	// A reference would be caseExact, the URN of a schema is not (RFC 7643 §2.1).
+	common("schemas", TypeString, func(a *Attribute) { a.MultiValued, a.Returned = true, ReturnedAlways }),
 	common("id", TypeString, func(a *Attribute) {
 		a.CaseExact, a.Mutability, a.Returned, a.Uniqueness = true, ReadOnly, ReturnedAlways, UniquenessServer
 	}),

@@ -202,7 +202,11 @@ var FilterCases = []FilterCase{
 	{`schemas eq "` + scim.EnterpriseUserURN + `"`, "mona bjensen jsmith"},
 	{`not (schemas eq "` + scim.EnterpriseUserURN + `")`, "omalley percent under emile weiss blank bare zoe long"},
 	{`schemas ne "` + scim.EnterpriseUserURN + `"`, "*"},
+	{`schemas eq "URN:IETF:params:scim:schemas:EXTENSION:enterprise:2.0:USER"`, "mona bjensen jsmith"},
+	{`schemas eq "URN:IETF:PARAMS:SCIM:SCHEMAS:CORE:2.0:USER"`, "*"},
+	{`schemas[value eq "URN:ietf:params:scim:schemas:extension:Enterprise:2.0:User"]`, "mona bjensen jsmith"},
 	{`schemas co "enterprise"`, "mona bjensen jsmith"},
+	{`schemas co "ENTERPRISE"`, "mona bjensen jsmith"},
 	{`schemas[value ew ":User" and not (value co "core")]`, "mona bjensen jsmith"},
 	{`schemas pr`, "*"},
 
