@@ -174,6 +174,8 @@ func (c *call) bulkPath(op *operation, path string) error {
 		return bad("a write expected")
 	case op.method == "POST" && len(tail) != 0:
 		return bad("the endpoint of a resource type expected for POST")
+	case op.method != "POST" && len(tail) > 1 && strings.HasPrefix(tail[0], bulkPrefix):
+		return bad("the path of one resource expected, with %2F for a slash in a bulkId")
 	case op.method != "POST" && len(tail) != 1:
 		return bad("the path of one resource expected for " + op.method)
 	}

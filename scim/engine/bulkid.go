@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -89,16 +90,21 @@ func lastName(key string) string {
 	return strings.ToLower(key[strings.LastIndexAny(key, ".:")+1:])
 }
 
-// inReference replaces a reference that is the whole text, or the last segment
-// of a URI.
+// inReference replaces a reference that is the whole text, or the end of a URI,
+// where it may be percent-encoded (RFC 3986 §2.1).
 func inReference(v string, s substitution) (string, error) {
-	at := strings.LastIndexByte(v, '/') + 1
-	id, ok := strings.CutPrefix(v[at:], bulkPrefix)
+	if id, ok := strings.CutPrefix(v, bulkPrefix); ok {
+		return s(id)
+	}
+	before, id, ok := strings.Cut(v, "/"+bulkPrefix)
 	if !ok {
 		return v, nil
 	}
+	if decoded, err := url.PathUnescape(id); err == nil {
+		id = decoded
+	}
 	id, err := s(id)
-	return v[:at] + id, err
+	return before + "/" + id, err
 }
 
 // inPath replaces the references in the string literals of a path's filter.
