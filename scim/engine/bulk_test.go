@@ -467,3 +467,29 @@ func TestBulkDeadline(t *testing.T) {
 		t.Errorf("%d users are there", n)
 	}
 }
+
+// Past the deadline no password is hashed any more: each operation that is left
+// may be tried again.
+func TestBulkDeadlineWhileHashing(t *testing.T) {
+	t.Parallel()
+	for name, b := range map[string]scim.Backend{"whole": new(memory.Store), "plain": plain{new(memory.Store)}} {
+		const deadline = 30 * time.Millisecond
+		past, cancel := context.WithTimeout(t.Context(), 2*deadline)
+		defer cancel()
+		hashed := 0
+		c := open(t, b, engine.Config{Limits: engine.Limits{Deadline: deadline}, Password: func(string) (string, error) {
+			hashed++
+			<-past.Done()
+			return "hash", nil
+		}})
+		var ops []string
+		for i := range 20 {
+			ops = append(ops, fmt.Sprintf(`{"method":"POST","path":"/Users","bulkId":"%d","data":{"userName":"%[1]d","password":"secret%[1]d"}}`, i),
+				postUser(fmt.Sprint("plain", i), fmt.Sprint("plain", i)))
+		}
+		_, statuses := c.bulk(append(ops, `{"method":"POST","path":"/Nowhere","bulkId":"x","data":{}}`)...)
+		if want := strings.Repeat("503 ", 40) + "400"; statuses != want || hashed != 1 {
+			t.Errorf("%s: statuses %s, %d hashed", name, statuses, hashed)
+		}
+	}
+}

@@ -69,7 +69,7 @@ func (r *bulkRun) prepare() error {
 func (r *bulkRun) all() {
 	e := r.c.e
 	for i := 0; i < len(r.order) && !r.stopped(); {
-		if e.batcher == nil || r.slow(r.order[i]) {
+		if e.batcher == nil || r.slow(r.order[i]) || r.c.ctx.Err() != nil {
 			r.group(e, r.order[i])
 			i++
 			continue
@@ -195,6 +195,9 @@ func (r *bulkRun) run(e *Engine, op *operation, data scim.Object) {
 		op.location = r.c.req.Base + resourcePath(op.typ, op.segments[0])
 	}
 	if op.err = op.fault; op.err != nil {
+		return
+	}
+	if op.err = r.c.late(); op.err != nil {
 		return
 	}
 	op.err = r.send(e, op, Request{Method: op.method, IfMatch: op.version}, data, op.segments)

@@ -82,6 +82,15 @@ func (c *call) fail(err error) Response {
 	return Response{Status: e.Status, RetryAfter: e.RetryAfter, Body: fixed(b), Size: int64(len(b)), Err: err}
 }
 
+// late returns a 503 if the request's time is up, else nil: what takes long and
+// knows no context is not begun then.
+func (c *call) late() error {
+	if c.ctx.Err() != nil {
+		return scim.Unavailable(context.Cause(c.ctx))
+	}
+	return nil
+}
+
 // methodError is the 405 of RFC 9110 §15.5.6.
 func (c *call) methodError(allow []string) Response {
 	resp := c.fail(&scim.Error{Status: 405, Detail: fmt.Sprintf("%s is not possible here; allowed: %s",

@@ -50,7 +50,10 @@ func (c *call) hashIn(attributes []*scim.Attribute, old scim.Object, o *scim.Obj
 		}
 		hash, ok := c.hashed[clear]
 		if !ok {
-			var err error
+			err := c.late()
+			if err != nil {
+				return err
+			}
 			if hash, err = c.e.c.Password(clear); err != nil {
 				return fmt.Errorf("engine: hash %s: %w", a.Name, err)
 			}

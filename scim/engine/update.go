@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -53,8 +52,8 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 		}
 	}
 	for {
-		if c.ctx.Err() != nil {
-			return outcome{}, scim.Unavailable(context.Cause(c.ctx))
+		if err := c.late(); err != nil {
+			return outcome{}, err
 		}
 		before, err := c.read(ref, apart)
 		if err != nil {
@@ -188,17 +187,20 @@ func (c *call) change(before *scim.Resource, ed edit) (scim.Change, error) {
 
 // updated answers with the resource as it now is. What was read for an update
 // lacks what is derived, and perhaps the members: it is read again if the
-// client wants to see them.
+// client wants to see them. If it was deleted meanwhile, the update is still
+// answered, without these.
 func (c *call) updated(o outcome, sel scim.Selection) (Response, error) {
 	t := o.r.Type
 	wants := func(a *scim.Attribute) bool { return a != nil && sel.Wants(a.Name) }
 	if !o.whole && !c.req.bare && (wants(t.Groups()) || wants(t.Membership())) {
 		again, err := c.e.backend.Get(c.ctx, o.r.Ref(), sel)
-		if err != nil {
+		switch {
+		case err == nil:
+			again.Type = t
+			o.r = again
+		case !errors.Is(err, scim.ErrNotFound):
 			return Response{}, err
 		}
-		again.Type = t
-		o.r = again
 	}
 	return c.resource(200, o.r, sel, o.sent)
 }

@@ -386,3 +386,41 @@ func TestKeepActive(t *testing.T) {
 		}
 	}
 }
+
+// vanishing deletes a resource once it has been updated.
+type vanishing struct{ *memory.Store }
+
+func (v vanishing) Update(ctx context.Context, c scim.Change) (*scim.Resource, error) {
+	r, err := v.Store.Update(ctx, c)
+	if err == nil {
+		err = v.Store.Delete(ctx, c.After.Ref(), "")
+	}
+	return r, err
+}
+
+func (v vanishing) UpdateMembers(ctx context.Context, c scim.Change) (*scim.Resource, error) {
+	r, err := v.Store.UpdateMembers(ctx, c)
+	if err == nil {
+		err = v.Store.Delete(ctx, c.After.Ref(), "")
+	}
+	return r, err
+}
+
+// What was stored is answered, although it is gone when it is read again.
+func TestUpdateThenDeleted(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"PUT", "PATCH"} {
+		c := open(t, vanishing{new(memory.Store)}, engine.Config{})
+		u := c.user("u")
+		g := c.group("g", u)
+		body := `{"displayName":"h","members":[{"value":"` + u + `"}]}`
+		if line == "PATCH" {
+			body = patchOp(`{"op":"replace","path":"displayName","value":"h"}`)
+		}
+		a := c.must(200, line+" /Groups/"+g+"?excludedAttributes=externalId", body)
+		if a.json["displayName"] != "h" || a.json["id"] != g || a.ETag == "" {
+			t.Errorf("%s: %s", line, a.text)
+		}
+		c.must(404, "GET /Groups/"+g, "")
+	}
+}
