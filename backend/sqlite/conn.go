@@ -17,6 +17,7 @@ type conn struct {
 	*sqlite.Conn
 	recent map[string]*sqlite.Stmt // statements made for filters
 	order  []string                // their texts, the least recently used first
+	halt   chan struct{}           // closed to interrupt what is running; nil in the connection that writes
 	writes int                     // statements run by exec
 	note   func(query string)      // for tests: told of each statement; nil: nobody
 }
@@ -49,6 +50,25 @@ func (c *conn) Close() error {
 	}
 	c.recent = nil
 	return c.Conn.Close()
+}
+
+// arm makes halt good for one interrupt.
+func (c *conn) arm() {
+	c.halt = make(chan struct{})
+	c.SetInterrupt(c.halt)
+}
+
+// guard lets the end of ctx interrupt what the connection does, until the
+// function that it returns is called. Handing ctx itself to the connection
+// would cost two goroutine switches for each request.
+func (c *conn) guard(ctx context.Context) (release func()) {
+	stop := context.AfterFunc(ctx, func() { close(c.halt) })
+	return func() {
+		if !stop() {
+			<-c.halt
+			c.arm()
+		}
+	}
 }
 
 // once runs a statement that is not kept.

@@ -68,9 +68,12 @@ func (db *DB) Plan(ctx context.Context, query string) (steps []string, err error
 // Spy notes the text of every statement that a tenant's reads and writes run.
 func (db *DB) Spy(note func(query string)) {
 	for range db.o.Readers {
-		c := <-db.readers
+		c, err := db.readers.take(context.Background(), db.life)
+		if err != nil {
+			return
+		}
 		c.note = note
-		defer func() { db.readers <- c }()
+		defer db.readers.put(c)
 	}
 	_ = db.writer.do(context.Background(), func() error {
 		db.writer.conn.note = note

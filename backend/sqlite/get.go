@@ -1,7 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +42,13 @@ func instant(us int64) time.Time { return time.UnixMicro(us).UTC() }
 
 // Get implements scim.Backend.
 func (s *Store) Get(ctx context.Context, ref scim.Ref, sel scim.Selection) (r *scim.Resource, err error) {
-	err = s.read(ctx, func(t *session) error {
+	read := s.read
+	if ref.Type.Membership() == nil {
+		// One statement, or two that need not be of one moment: a reference may
+		// show the name that its target got since. A transaction costs as much.
+		read = s.peek
+	}
+	err = read(ctx, func(t *session) error {
 		r, err = t.get(ctx, ref, sel)
 		return err
 	})
@@ -50,11 +59,72 @@ func (s *Store) Get(ctx context.Context, ref scim.Ref, sel scim.Selection) (r *s
 }
 
 func (t *session) get(ctx context.Context, ref scim.Ref, sel scim.Selection) (*scim.Resource, error) {
+	if g := ref.Type.Groups(); g != nil && sel.Wants(g.Name) && ref.Type.Membership() == nil && t.names.nested[t.tenant] == 0 {
+		return t.getGrouped(ref)
+	}
 	row, err := t.find(ref)
 	if err != nil {
 		return nil, err
 	}
 	return row.r, t.complete(ctx, []*entry{row}, ref.Type, sel, known)
+}
+
+// getGrouped returns a resource and the groups that it is in, where no groups
+// nest, by one statement.
+func (t *session) getGrouped(ref scim.Ref) (*scim.Resource, error) {
+	typ, err := t.typePK(ref.Type)
+	if err != nil {
+		return nil, err
+	}
+	var row *entry
+	groups := ""
+	err = t.each(`SELECT `+columns+`, (SELECT json_group_array(json_array(g.pk, g.id, g.display))
+			FROM members m CROSS JOIN resources g ON g.pk = m.grp AND g.type > 0 WHERE m.member = r.pk AND m.tenant = r.tenant)
+		FROM resources r WHERE r.tenant = ? AND r.id = ? AND r.type = ?`,
+		func(st *sqlite.Stmt) error {
+			row, groups = scan(st, ref.Type), st.ColumnText(columnCount)
+			return nil
+		}, t.tenant, ref.ID, typ)
+	switch {
+	case err != nil:
+		return nil, err
+	case row == nil:
+		return nil, scim.ErrNotFound
+	case groups != "[]":
+		if row.r.Groups, err = parseGroups(groups); err != nil {
+			return nil, err
+		}
+	}
+	return row.r, t.links([]*entry{row})
+}
+
+// parseGroups reads a list of [pk, id, display], and puts it in the order of
+// creation, which is that of the index but not promised.
+func parseGroups(text string) ([]scim.MemberRef, error) {
+	type group struct {
+		pk  int64
+		ref scim.MemberRef
+	}
+	var rows [][3]any
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&rows); err != nil {
+		return nil, err
+	}
+	list := make([]group, len(rows))
+	for i, r := range rows {
+		pk, _ := r[0].(json.Number)
+		list[i].pk, _ = pk.Int64()
+		list[i].ref.Type = "direct"
+		list[i].ref.ID, _ = r[1].(string)
+		list[i].ref.Display, _ = r[2].(string)
+	}
+	slices.SortFunc(list, func(a, b group) int { return cmp.Compare(a.pk, b.pk) })
+	refs := make([]scim.MemberRef, min(len(list), scim.MaxGroups))
+	for i := range refs {
+		refs[i] = list[i].ref
+	}
+	return refs, nil
 }
 
 // find returns a resource without what other tables know of it.

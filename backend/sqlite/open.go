@@ -71,7 +71,6 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if err := makeKeys(w.conn); err != nil {
 		return err
 	}
-	db.readers = make(chan *conn, db.o.Readers)
 	for range db.o.Readers {
 		c, err := openConn(db.path, flags, "query_only = ON", "temp_store = MEMORY",
 			cache(db.o.CacheBytes*2/3/int64(db.o.Readers)))
@@ -79,9 +78,10 @@ func (db *DB) open(ctx context.Context) (err error) {
 			return err
 		}
 		c.SetBusyTimeout(busyTimeout)
+		c.arm()
 		readers = append(readers, c)
-		db.readers <- c
 	}
+	db.readers = newPool(readers)
 	db.writer = w
 	_, unfinished, err := w.conn.one(`SELECT 1 FROM doomed LIMIT 1`)
 	if err != nil {
@@ -172,11 +172,7 @@ func (db *DB) Close() error {
 	db.tasks.Wait()
 	close(db.writer.closing)
 	<-db.writer.done
-	var err error
-	for range db.o.Readers {
-		err = errors.Join(err, (<-db.readers).Close())
-	}
-	return errors.Join(err, db.writer.conn.Close())
+	return errors.Join(db.readers.Close(), db.writer.conn.Close())
 }
 
 // spawn runs f beside the callers, unless the DB is closed; Close waits for it.

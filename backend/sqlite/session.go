@@ -33,26 +33,22 @@ func (s *Store) reading(ctx context.Context, snapshot bool, f func(*session) err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var c *conn
-	select {
-	case c = <-s.db.readers:
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.db.life.Done():
-		return errClosed
+	c, err := s.db.readers.take(ctx, s.db.life)
+	if err != nil {
+		return err
 	}
-	defer func() { s.db.readers <- c }()
+	defer s.db.readers.put(c)
 	if snapshot {
 		if err := c.exec("BEGIN"); err != nil {
 			return outward(ctx, err)
 		}
+		release := c.guard(ctx)
 		defer func() {
-			c.SetInterrupt(nil)
+			release()
 			if e := c.exec("ROLLBACK"); e != nil && err == nil {
 				err = outward(ctx, e)
 			}
 		}()
-		c.SetInterrupt(ctx.Done())
 	}
 	n := s.db.names.Load()
 	t := &session{conn: c, db: s.db, store: s, tenant: n.tenants[s.tenant], names: n}

@@ -23,7 +23,7 @@ type DB struct {
 	path    string
 	o       Options
 	writer  *writer
-	readers chan *conn
+	readers *pool
 	names   atomic.Pointer[names] // as last committed
 	types   sync.Map              // typeKey → *scim.ResourceType, as last used
 	life    context.Context       // ends with Close
