@@ -18,11 +18,15 @@ const DefaultDepth = 64
 // single object, invalid UTF-8 and lone surrogates, nesting deeper than depth
 // (0: [DefaultDepth]), and two names in one object that are equal without
 // regard to case (RFC 7643 §2.1), since one of their values would be lost.
-func ParseObject(data []byte, depth int) (Object, error) {
+//
+// More values than values allows (0: any number), objects and arrays counted
+// too, are an error with status 413: each takes many times the memory of its
+// text.
+func ParseObject(data []byte, depth, values int) (Object, error) {
 	if depth <= 0 {
 		depth = DefaultDepth
 	}
-	p := parser{jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true)), depth}
+	p := &parser{dec: jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowDuplicateNames(true)), depth: depth, values: values}
 	if p.dec.PeekKind() != '{' {
 		if _, err := p.dec.ReadToken(); err != nil && !errors.Is(err, io.EOF) {
 			return nil, p.fault(err)
@@ -40,14 +44,20 @@ func ParseObject(data []byte, depth int) (Object, error) {
 }
 
 type parser struct {
-	dec   *jsontext.Decoder
-	depth int
+	dec           *jsontext.Decoder
+	depth, values int
+	count         int // values so far
 }
 
-func (p parser) value(depth int) (any, error) {
+func (p *parser) value(depth int) (any, error) {
 	tok, err := p.dec.ReadToken()
 	if err != nil {
 		return nil, err
+	}
+	if p.count++; p.values > 0 && p.count > p.values {
+		e := Errorf("", "the body has more than %d JSON values, as many as one request may have (RFC 7644 §3.12)", p.values)
+		e.Status = 413
+		return nil, e
 	}
 	switch tok.Kind() {
 	case '{', '[':
@@ -68,7 +78,7 @@ func (p parser) value(depth int) (any, error) {
 	return nil, nil
 }
 
-func (p parser) array(depth int) (any, error) {
+func (p *parser) array(depth int) (any, error) {
 	list := []any{}
 	for p.dec.PeekKind() != ']' {
 		v, err := p.value(depth + 1)
@@ -81,7 +91,7 @@ func (p parser) array(depth int) (any, error) {
 	return list, err
 }
 
-func (p parser) object(depth int) (any, error) {
+func (p *parser) object(depth int) (any, error) {
 	o := Object{}
 	var seen map[string]bool // only for objects too large to compare pairwise
 	for p.dec.PeekKind() != '}' {
@@ -140,7 +150,7 @@ func short(name string) string {
 
 func foldName(s string) string { return strings.ToLower(strings.ToUpper(s)) }
 
-func (p parser) fault(err error) error {
+func (p *parser) fault(err error) error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e

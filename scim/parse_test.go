@@ -15,7 +15,7 @@ import (
 
 func TestParseObject(t *testing.T) {
 	t.Parallel()
-	o, err := scim.ParseObject([]byte(` {"b":[1,2.50,{"x":null}],"a":"\u00e9\n","t":true,"f":false,"e":{},"l":[]} `), 0)
+	o, err := scim.ParseObject([]byte(` {"b":[1,2.50,{"x":null}],"a":"\u00e9\n","t":true,"f":false,"e":{},"l":[]} `), 0, 0)
 	want := object("b", []any{json.Number("1"), json.Number("2.50"), object("x", nil)}, "a", "é\n", "t", true, "f", false,
 		"e", scim.Object{}, "l", []any{})
 	if err != nil {
@@ -67,7 +67,7 @@ func TestParseObjectFaults(t *testing.T) { // HTTP-008, HTTP-009, SCH-006, LOC-0
 		{"BOM", "\ufeff{}", "valid JSON"},
 	}
 	for _, tt := range tests {
-		o, err := scim.ParseObject([]byte(tt.in), 0)
+		o, err := scim.ParseObject([]byte(tt.in), 0, 0)
 		var e *scim.Error
 		if !errors.As(err, &e) || e.Status != 400 || e.Type != scim.TypeInvalidSyntax || !strings.Contains(e.Detail, tt.want) {
 			t.Errorf("%s: %v, %v; want %q", tt.name, o, err, tt.want)
@@ -75,11 +75,20 @@ func TestParseObjectFaults(t *testing.T) { // HTTP-008, HTTP-009, SCH-006, LOC-0
 			t.Errorf("%s: the detail has %d bytes", tt.name, len(e.Detail))
 		}
 	}
-	if _, err := scim.ParseObject([]byte(strings.Repeat(`{"a":`, 64)+"1"+strings.Repeat("}", 64)), 64); err != nil {
+	if _, err := scim.ParseObject([]byte(strings.Repeat(`{"a":`, 64)+"1"+strings.Repeat("}", 64)), 64, 0); err != nil {
 		t.Errorf("64 levels: %v", err)
 	}
-	if _, err := scim.ParseObject([]byte(`{"a":{}}`), 1); err == nil {
+	if _, err := scim.ParseObject([]byte(`{"a":{}}`), 1, 0); err == nil {
 		t.Error("two levels where one is allowed")
+	}
+	const six = `{"a":[1,{}],"b":{"c":null}}`
+	if _, err := scim.ParseObject([]byte(six), 0, 6); err != nil {
+		t.Errorf("six values: %v", err)
+	}
+	_, err := scim.ParseObject([]byte(six), 0, 5)
+	var e *scim.Error
+	if !errors.As(err, &e) || e.Status != 413 || !strings.Contains(e.Detail, " 5 ") {
+		t.Errorf("six values where five are allowed: %v", err)
 	}
 }
 
@@ -91,7 +100,7 @@ func FuzzParseObject(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		o, err := scim.ParseObject(data, 0)
+		o, err := scim.ParseObject(data, 0, 0)
 		if err != nil {
 			var e *scim.Error
 			if !errors.As(err, &e) || e.Status != 400 {
@@ -103,7 +112,7 @@ func FuzzParseObject(f *testing.F) {
 			t.Fatalf("taken, but not JSON: %q", data)
 		}
 		text := o.AppendJSON(nil)
-		again, err := scim.ParseObject(text, 0)
+		again, err := scim.ParseObject(text, 0, 0)
 		if err != nil {
 			t.Fatalf("%q was written as %q: %v", data, text, err)
 		}

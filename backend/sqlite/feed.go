@@ -79,7 +79,7 @@ func (t *session) scanRecord(st *sqlite.Stmt) (scim.Record, error) {
 }
 
 func decodeDeltas(data []byte) ([]scim.RecordDelta, error) {
-	o, err := scim.ParseObject(data, 0)
+	o, err := scim.ParseObject(data, 0, 0)
 	if err != nil {
 		return nil, fmt.Errorf("change log: %w", err)
 	}

@@ -45,7 +45,7 @@ func open(t testing.TB, path string, o sqlite.Options) *sqlite.DB {
 // resource makes a resource of a JSON object, as the engine does.
 func resource(t testing.TB, rt *scim.ResourceType, body string, args ...any) *scim.Resource {
 	t.Helper()
-	raw, err := scim.ParseObject(fmt.Appendf(nil, body, args...), 0)
+	raw, err := scim.ParseObject(fmt.Appendf(nil, body, args...), 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ type Line struct{ Name, Value string }
 // "=" take a number, or a duration.
 var Knobs = []string{"nobulk", "nopatch", "nosort", "noetag", "cursoronly", "nototals", "keeppasswords",
 	"toomany=", "defaultpage=", "maxpage=", "body=", "largebody=", "bulkops=", "patchops=",
-	"filterlength=", "filternodes=", "filterdepth=", "jsondepth=", "cursortimeout="}
+	"filterlength=", "filternodes=", "filterdepth=", "jsondepth=", "jsonvalues=", "values=", "cursortimeout="}
 
 var (
 	labelRE  = regexp.MustCompile(`^[A-Za-z0-9_]+$`)

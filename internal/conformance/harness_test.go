@@ -147,6 +147,7 @@ func configure(c *engine.Config, knobs map[string]string) error {
 		"bulkops": &c.Limits.BulkOperations, "patchops": &c.Limits.PatchOperations,
 		"filterlength": &c.Limits.FilterLength, "filternodes": &c.Limits.FilterNodes,
 		"filterdepth": &c.Limits.FilterDepth, "jsondepth": &c.Limits.JSONDepth,
+		"jsonvalues": &c.Limits.JSONValues, "values": &c.Limits.Values,
 	}
 	sizes := map[string]*int64{"body": &c.Limits.Body, "largebody": &c.Limits.LargeBody}
 	switches := map[string]*bool{"nobulk": &c.NoBulk, "nopatch": &c.NoPatch, "nosort": &c.NoSort, "noetag": &c.NoETag,

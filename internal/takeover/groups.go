@@ -128,7 +128,7 @@ func (r *run) circles() error {
 
 // membersIn returns the ids of the members that a group's document lists.
 func membersIn(data string) []string {
-	doc, err := scim.ParseObject([]byte(data), 0)
+	doc, err := scim.ParseObject([]byte(data), 0, 0)
 	if err != nil {
 		return nil // reported when the group was decoded
 	}

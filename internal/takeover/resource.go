@@ -30,7 +30,7 @@ func (r *run) decode(t *scim.ResourceType, id string, s *sqlite.Stmt) (*scim.Res
 	if id == "" {
 		return nil, errors.New("the id is empty")
 	}
-	raw, err := scim.ParseObject([]byte(s.ColumnText(2)), 0)
+	raw, err := scim.ParseObject([]byte(s.ColumnText(2)), 0, 0)
 	if err != nil {
 		return nil, err
 	}

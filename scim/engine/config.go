@@ -53,6 +53,8 @@ type Limits struct {
 	PatchOperations                        int           // 1,000
 	FilterLength, FilterNodes, FilterDepth int           // 8 KiB, 200, 20
 	JSONDepth                              int           // 64
+	JSONValues                             int           // of one message: 1,000,000; more are 413
+	Values                                 int           // of one multi-valued attribute but members: 10,000
 	Deadline                               time.Duration // 25 s; afterwards 503
 }
 
@@ -81,6 +83,8 @@ func (c Config) withDefaults() Config {
 	setDefault(&l.FilterNodes, 200)
 	setDefault(&l.FilterDepth, 20)
 	setDefault(&l.JSONDepth, scim.DefaultDepth)
+	setDefault(&l.JSONValues, 1_000_000)
+	setDefault(&l.Values, 10_000)
 	setDefault(&l.Deadline, 25*time.Second)
 	return c
 }
@@ -105,6 +109,7 @@ func (c *call) schemaOptions() schema.Options {
 		UnwrapSingles:  s.UnwrapSingles,
 		BareReferences: s.BareReferences,
 		FreeFormats:    s.FreeFormats,
+		MaxValues:      c.e.c.Limits.Values,
 		Served:         c.e.serves,
 		Report:         c.report,
 	}

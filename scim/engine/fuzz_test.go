@@ -91,7 +91,7 @@ func FuzzDo(f *testing.F) {
 			ScimType scim.ErrorType
 			Detail   string
 		}
-		if _, err := scim.ParseObject(out.Bytes(), 0); err != nil {
+		if _, err := scim.ParseObject(out.Bytes(), 0, 0); err != nil {
 			t.Fatalf("the body is not sound: %v\n%s", err, &out)
 		}
 		if err := json.Unmarshal(out.Bytes(), &message); r.Status >= 400 {

@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/memory"
 	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/compat"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 )
 
@@ -56,5 +58,30 @@ func TestManyOperations(t *testing.T) {
 	}
 	if n := count(); n != 0 {
 		t.Errorf("%d members, want none", n)
+	}
+}
+
+// A resource with very many references costs as much for each as one with few,
+// when it is changed and when it is shown in part (SEC-022).
+func TestManyReferences(t *testing.T) {
+	t.Parallel()
+	const n = 60_000
+	limits := engine.Limits{Body: 16 << 20, Values: n}
+	store := new(memory.Store)
+	auto := open(t, store, engine.Config{Types: widgets(t), Limits: limits})
+	checks := open(t, store, engine.Config{Types: widgets(t), Limits: limits, Profile: compat.Strict()})
+	var parts strings.Builder
+	for i := range n {
+		fmt.Fprintf(&parts, `,{"value":"00000000-0000-4000-8000-%012d"}`, i)
+	}
+	id := auto.must(201, "POST /Gadgets", `{"name":"g","urn:x:test:2.0:GadgetExt":{"code":"c"},"parts":[`+parts.String()[1:]+`]}`).ID
+	start := time.Now()
+	checks.must(200, "PATCH /Gadgets/"+id+"?attributes=name", patchOp(`{"op":"replace","path":"name","value":"h"}`))
+	a := checks.must(200, "GET /Gadgets/"+id+"?attributes=parts", "")
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("%d references took %s", n, took)
+	}
+	if list, _ := a.json["parts"].([]any); len(list) != n {
+		t.Errorf("%d parts, want %d", len(list), n)
 	}
 }

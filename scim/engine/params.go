@@ -301,7 +301,7 @@ func (c *call) object() (scim.Object, error) {
 	if c.req.parsed != nil {
 		return c.req.parsed, nil
 	}
-	return scim.ParseObject(c.req.Body, c.e.c.Limits.JSONDepth)
+	return scim.ParseObject(c.req.Body, c.e.c.Limits.JSONDepth, c.e.c.Limits.JSONValues)
 }
 
 // body returns the body of a resource's write, with the profile's rewrites

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/filter"
@@ -16,16 +15,19 @@ func (c *call) checkReferences(before, after *scim.Resource) error {
 	if c.e.c.Profile.Switches.UnknownManager {
 		return nil
 	}
-	var had []scim.Link // those of before whose target is gone included
-	if before != nil {
+	type place struct{ path, id string }
+	had := map[place]bool{} // those of before whose target is gone included
+	if before != nil && len(after.Links) > 0 {
 		b := *before
 		schema.Encode(&b)
-		had = b.Links
+		for _, l := range b.Links {
+			had[place{l.Path, l.Ref.ID}] = true
+		}
 	}
 	var unknown []string
 	path := ""
 	for _, l := range after.Links {
-		if slices.ContainsFunc(had, func(o scim.Link) bool { return o.Path == l.Path && o.Ref.ID == l.Ref.ID }) {
+		if had[place{l.Path, l.Ref.ID}] {
 			continue
 		}
 		found, err := c.exists(after.Type, l)

@@ -26,7 +26,7 @@ func load(t *testing.T) directory {
 	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	display := map[string]string{}
 	for i, u := range scimtest.FilterUsers {
-		raw, err := scim.ParseObject([]byte(d.expand(u.JSON)), 0)
+		raw, err := scim.ParseObject([]byte(d.expand(u.JSON)), 0, 0)
 		if err != nil {
 			t.Fatal(u.Name, err)
 		}

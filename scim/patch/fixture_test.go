@@ -119,7 +119,7 @@ func tolerant(report func(string)) patch.Options {
 
 func object(tb testing.TB, text string) scim.Object {
 	tb.Helper()
-	o, err := scim.ParseObject([]byte(text), 0)
+	o, err := scim.ParseObject([]byte(text), 0, 0)
 	if err != nil {
 		tb.Fatalf("%s: %v", text, err)
 	}

@@ -37,7 +37,7 @@ func FuzzPatch(f *testing.F) {
 	// only Check, which sees the two ends, can know.
 	typ.Schema.Attribute("items").Sub("fix").Mutability = scim.ReadWrite
 	f.Fuzz(func(t *testing.T, body string) {
-		raw, err := scim.ParseObject([]byte(body), 0)
+		raw, err := scim.ParseObject([]byte(body), 0, 0)
 		if err != nil {
 			t.Skip()
 		}

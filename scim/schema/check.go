@@ -7,12 +7,13 @@ import (
 )
 
 // Check says whether a resource may be stored: required attributes and
-// extensions are there, immutable ones are as they were, at most one value of
-// an attribute is primary, and values have the form their attribute asks for
-// (RFC 7643 §2.4, §4.1, §6, §7). before is nil on create. Values that are
-// equal in before are not looked at again, so that a rule that came later never
-// stops an unrelated change. Whether a Membership attribute is assigned is seen
-// on create only: later, members may be kept apart.
+// extensions are there, immutable ones are as they were, no attribute has more
+// than o.MaxValues values or two that are primary, and values have the form
+// their attribute asks for (RFC 7643 §2.4, §4.1, §6, §7). before is nil on
+// create. Values that are equal in before are not looked at again, so that a
+// rule that came later never stops an unrelated change. Whether a Membership
+// attribute is assigned is seen on create only: later, members may be kept
+// apart.
 //
 // The error tells all faults, and has type mutability if any is of that kind,
 // else invalidValue.
@@ -57,17 +58,23 @@ func (c *checker) object(urn string, attrs []*scim.Attribute, before, after scim
 		if v == nil || a.Membership || scim.Equal(v, before.Get(a.Name)) {
 			continue
 		}
-		c.value(urn, a, v)
+		c.value(urn, a, before.Get(a.Name), v)
 	}
 	c.immutable(urn, attrs, before, after)
 }
 
-// value checks a value that is new.
-func (c *checker) value(urn string, a *scim.Attribute, v any) {
+// value checks a value that is new. One that has too many values already may
+// have fewer.
+func (c *checker) value(urn string, a *scim.Attribute, old, v any) {
 	path := canonical(urn, a)
 	switch {
 	case a.MultiValued:
 		list, _ := v.([]any)
+		was, _ := old.([]any)
+		if c.MaxValues > 0 && len(list) > max(c.MaxValues, len(was)) {
+			c.faults.add(scim.TypeInvalidValue, path, "at most %d values can be kept (RFC 7644 §7.7)", c.MaxValues)
+			return
+		}
 		primaries := 0
 		for _, v := range list {
 			o, _ := v.(scim.Object)

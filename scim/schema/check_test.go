@@ -123,6 +123,31 @@ func TestCheckValues(t *testing.T) {
 	}
 }
 
+func TestCheckMaxValues(t *testing.T) { // SEC-022
+	t.Parallel()
+	widget := typeNamed(t, "Widget")
+	tags := func(list string) *scim.Resource { return decode(t, widget, `"reqd":"r","tags":[`+list+`]`) }
+	for _, tt := range []struct {
+		before, after string
+		ok            bool
+	}{
+		{``, `"a","b"`, true},
+		{``, `"a","b","c"`, false},
+		{`"a","b"`, `"a","b","c"`, false},
+		{`"a","b","c","d"`, `"a","b","c","d"`, true},
+		{`"a","b","c","d"`, `"a","b","c"`, true}, // the limit was another one
+		{`"a","b","c"`, `"a","b","c","d"`, false},
+	} {
+		err := schema.Check(tags(tt.before), tags(tt.after), schema.Options{MaxValues: 2})
+		if tt.ok && err != nil {
+			t.Errorf("%s to %s: %v", tt.before, tt.after, err)
+		}
+		if !tt.ok {
+			wantError(t, err, scim.TypeInvalidValue, `"tags": at most 2 values`)
+		}
+	}
+}
+
 func TestCheckAllFaults(t *testing.T) {
 	t.Parallel()
 	widget := typeNamed(t, "Widget")

@@ -22,7 +22,7 @@ func auto(report func(string)) schema.Options {
 
 func parse(t testing.TB, text string) scim.Object {
 	t.Helper()
-	o, err := scim.ParseObject([]byte(text), 0)
+	o, err := scim.ParseObject([]byte(text), 0, 0)
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}

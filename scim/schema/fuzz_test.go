@@ -29,7 +29,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	all := types(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		raw, err := scim.ParseObject(data, 0)
+		raw, err := scim.ParseObject(data, 0, 0)
 		if err != nil {
 			t.Skip()
 		}

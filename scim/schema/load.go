@@ -65,7 +65,7 @@ func parseText(text []byte) (scim.Object, error) {
 	}
 	b := make([]byte, 0, len(text)+2)
 	b = append(append(append(b, '{'), text...), '}')
-	o, err := scim.ParseObject(b, 0)
+	o, err := scim.ParseObject(b, 0, 0)
 	if err != nil {
 		return nil, fmt.Errorf("%v", err) // not as a fault of the client
 	}

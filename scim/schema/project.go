@@ -93,12 +93,8 @@ func (o *output) complex(m mode, urn string, a *scim.Attribute, v scim.Object) b
 	}
 	if a.Links != nil {
 		if id, _ := v.Get("value").(string); id != "" {
-			path := canonical(urn, a)
-			for _, l := range o.r.Links {
-				if l.Ref.ID == id && l.Path == path {
-					o.link(l, link)
-					break
-				}
+			if l, ok := o.linkTo(canonical(urn, a), id); ok {
+				o.link(l, link)
 			}
 		}
 	}
@@ -107,4 +103,19 @@ func (o *output) complex(m mode, urn string, a *scim.Attribute, v scim.Object) b
 	}
 	o.b = append(o.b, '}')
 	return true
+}
+
+// linkPlace tells a reference of a document: where it stands, and whom it names.
+type linkPlace struct{ path, id string }
+
+// linkTo returns the reference of the attribute at path to the resource id.
+func (o *output) linkTo(path, id string) (scim.Link, bool) {
+	if o.links == nil {
+		o.links = make(map[linkPlace]scim.Link, len(o.r.Links))
+		for _, l := range o.r.Links {
+			o.links[linkPlace{l.Path, l.Ref.ID}] = l
+		}
+	}
+	l, ok := o.links[linkPlace{path, id}]
+	return l, ok
 }

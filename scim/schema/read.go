@@ -166,7 +166,7 @@ func (c *catalogue) file(name string, data []byte) error {
 }
 
 func (c *catalogue) object(name string, data []byte) error {
-	obj, err := scim.ParseObject(data, 0)
+	obj, err := scim.ParseObject(data, 0, 0)
 	if err != nil {
 		var e *scim.Error
 		if errors.As(err, &e) {

@@ -53,6 +53,8 @@ type output struct {
 	v   *View
 	b   []byte
 	err error // the first; nothing is written after it
+
+	links map[linkPlace]scim.Link // r.Links, once project needs them
 }
 
 // room makes b an empty buffer of at least n bytes: the writer's own where it

@@ -441,3 +441,28 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+// Each of very many references is shown for the same price (SEC-022).
+func TestRenderManyReferences(t *testing.T) {
+	t.Parallel()
+	const n = 60_000
+	gadget := typeNamed(t, "Gadget")
+	parts := make([]any, n)
+	for i := range parts {
+		parts[i] = scim.Object{{Name: "value", Value: fmt.Sprintf("00000000-0000-4000-8000-%012d", i)}, {Name: "count", Value: int64(i)}}
+	}
+	r := &scim.Resource{Type: gadget, ID: "1", Attrs: scim.Object{{Name: "parts", Value: parts}}}
+	schema.Encode(r)
+	for i := range r.Links {
+		r.Links[i].Ref.Type = "Widget"
+	}
+	p, _ := gadget.Resolve(scim.AttrPath{Name: "parts"})
+	start := time.Now()
+	text := render(t, r, schema.View{Selection: scim.Selection{Attributes: []scim.AttrPath{p}}})
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("%d references took %s", n, took)
+	}
+	if got := strings.Count(text, `"$ref":"https://h/scim/v2/Widgets/`); got != n {
+		t.Errorf("%d references are shown, want %d", got, n)
+	}
+}

@@ -18,6 +18,8 @@ type Options struct {
 	BareReferences bool // BODY-08, GRP-15, PATCH-11: "id" for {"value":"id"}, [{…}] for {…}
 	FreeFormats    bool // BODY-09: locale, timezone, country, canonical values and user names need not have their form (USR-009, USR-010, USR-020, SCH-031, SEC-013)
 
+	MaxValues int // of a multi-valued attribute that is no Membership; 0: no bound
+
 	// Served reports whether urn belongs to another resource type of this
 	// server, which AnySchemas never lets pass; nil: only RFC 7643's own do.
 	Served func(urn string) bool

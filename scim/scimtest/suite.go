@@ -128,7 +128,7 @@ func (c *tenant) decode(typ *scim.ResourceType, text string) *scim.Resource {
 }
 
 func tryDecode(typ *scim.ResourceType, text string) (*scim.Resource, error) {
-	raw, err := scim.ParseObject([]byte(text), 0)
+	raw, err := scim.ParseObject([]byte(text), 0, 0)
 	if err != nil {
 		return nil, err
 	}
