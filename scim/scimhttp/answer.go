@@ -47,8 +47,6 @@ type answer struct {
 	zip      *gzip.Writer // nil: not compressed
 	deadline time.Time    // when the write deadline was last set
 	sent     int64
-
-	done func() // gives back the place of a large body; nil: it had none
 }
 
 func newAnswer(w http.ResponseWriter, r *http.Request, timeout time.Duration) *answer {
@@ -65,9 +63,6 @@ func (a *answer) release() {
 		a.zip.Reset(io.Discard)
 		zippers.Put(a.zip)
 		a.zip = nil
-	}
-	if a.done != nil {
-		a.done()
 	}
 }
 

@@ -13,8 +13,9 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// body reads the request's body, decoded, of at most limit bytes.
-func (h *Handler) body(r *http.Request, a *answer, limit int64) ([]byte, error) {
+// body reads the request's body, decoded, of at most limit bytes, for which it
+// takes what it needs of l.
+func (h *Handler) body(r *http.Request, a *answer, limit int64, l *hold) ([]byte, error) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		_ = a.control.SetReadDeadline(time.Time{})
 		return nil, nil
@@ -33,10 +34,7 @@ func (h *Handler) body(r *http.Request, a *answer, limit int64) ([]byte, error) 
 			Detail: "the body's Content-Encoding is not supported: gzip or none is (RFC 9110 §15.5.16)"}
 	}
 
-	// A connection without deadlines (HTTP/2 streams of some servers, test
-	// recorders) is bounded by the server's own timeouts.
-	_ = a.control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
-	data, err := h.read(r, a, compressed, limit)
+	data, err := h.read(r, a, compressed, limit, l)
 	if err != nil {
 		return nil, err // what else is sent is still under the deadline
 	}
@@ -50,18 +48,14 @@ func (h *Handler) body(r *http.Request, a *answer, limit int64) ([]byte, error) 
 		return nil, &scim.Error{Status: http.StatusUnsupportedMediaType,
 			Detail: "the body must be " + scimType + " or " + plainType + " (RFC 7644 §3.8)"}
 	}
-	return data, nil
+	return data, l.complete(r.Context())
 }
 
-// What a body may use of memory before it must have one of the places for
-// large ones, so that many at once can't use it up: a body is parsed into a
-// tree several times its size.
-const (
-	largeFrom   = 1 << 20
-	largePlaces = 4
-)
-
-func (h *Handler) read(r *http.Request, a *answer, compressed bool, limit int64) ([]byte, error) {
+func (h *Handler) read(r *http.Request, a *answer, compressed bool, limit int64, l *hold) ([]byte, error) {
+	// A connection without deadlines (HTTP/2 streams of some servers, test
+	// recorders) is bounded by the server's own timeouts.
+	deadline := time.Now().Add(h.o.BodyTimeout)
+	_ = a.control.SetReadDeadline(deadline)
 	// What a client announces is not yet sent: memory grows with what arrives.
 	const atOnce = 64 << 10
 	var in io.Reader = io.LimitReader(r.Body, limit+1)
@@ -76,17 +70,14 @@ func (h *Handler) read(r *http.Request, a *answer, compressed bool, limit int64)
 	var b bytes.Buffer
 	b.Grow(int(hint) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(in, largeFrom))
-	if err == nil && n == largeFrom {
-		select {
-		case h.large <- struct{}{}:
-			a.done = func() { <-h.large }
-		case <-time.After(h.o.BodyTimeout):
-			return nil, scim.Unavailable(errors.New("too many large bodies at once"))
-		case <-r.Context().Done():
-			return nil, r.Context().Err()
+	for err == nil && n == largeFrom {
+		waiting := time.Now()
+		if err := l.grow(r.Context()); err != nil {
+			return nil, err
 		}
-		_ = a.control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout)) // the wait was not the client's
-		_, err = b.ReadFrom(in)
+		deadline = deadline.Add(time.Since(waiting)) // which is not the client's fault
+		_ = a.control.SetReadDeadline(deadline)
+		n, err = b.ReadFrom(io.LimitReader(in, largeFrom))
 	}
 	switch {
 	case int64(b.Len()) > limit:

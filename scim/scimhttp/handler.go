@@ -42,7 +42,7 @@ type Options struct {
 
 // Exchange is one request and its response, as observers see it.
 type Exchange struct {
-	Request   engine.Request  // without what could not be read
+	Request   engine.Request  // without its body
 	Response  engine.Response // Body is used up
 	HTTP      *http.Request
 	RequestID string
@@ -55,7 +55,7 @@ type Exchange struct {
 type Handler struct {
 	engine *engine.Engine
 	o      Options
-	large  chan struct{} // places for large bodies
+	large  *large
 }
 
 // NewHandler returns the endpoints of RFC 7644 §3.2, rooted at "/". The
@@ -76,7 +76,8 @@ func NewHandler(e *engine.Engine, o Options) http.Handler {
 		o.Logger = slog.Default()
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
-	return &Handler{e, o, make(chan struct{}, largePlaces)}
+	most := max(e.BodyLimit(http.MethodPost, "/"), e.BodyLimit(http.MethodPost, "/Bulk"))
+	return &Handler{e, o, newLarge(most, min(largeWait, o.BodyTimeout))}
 }
 
 // ServeHTTP answers one request.
@@ -149,10 +150,15 @@ func (h *Handler) do(ctx context.Context, r *http.Request, a *answer) (engine.Re
 	if req.Query, err = query(r.URL.RawQuery); err != nil {
 		return req, failed(err)
 	}
-	if req.Body, err = h.body(r, a, h.engine.BodyLimit(r.Method, path)); err != nil {
+	l := &hold{of: h.large}
+	defer l.release()
+	body, err := h.body(r, a, h.engine.BodyLimit(r.Method, path), l)
+	if err != nil {
 		return req, failed(err)
 	}
-	return req, h.engine.Do(ctx, req)
+	whole := req
+	whole.Body = body
+	return req, h.engine.Do(ctx, whole)
 }
 
 // failed is the Response for a request that does not reach the engine.
