@@ -79,14 +79,14 @@ func await(t *testing.T, reached <-chan struct{}, what string) {
 func TestSlowSenders(t *testing.T) {
 	t.Parallel()
 	post := handler(t)
-	reached, release := make(chan struct{}), make(chan struct{})
-	var wg sync.WaitGroup
+	reached, release, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	slow := make([]*httptest.ResponseRecorder, 8)
 	stall := func(i int) {
 		slow[i] = httptest.NewRecorder()
-		wg.Go(func() {
+		go func() {
 			post(slow[i], &stalling{Reader: strings.NewReader(largeUser(fmt.Sprint("slow", i))), reached: reached, release: release})
-		})
+			done <- struct{}{}
+		}()
 		await(t, reached, "a body of which the end is missing")
 	}
 	status := func(body string) *httptest.ResponseRecorder {
@@ -107,8 +107,10 @@ func TestSlowSenders(t *testing.T) {
 	if w := status(`{"userName":"small"}`); w.Code != 201 {
 		t.Errorf("a small body where there is no room for large ones: %d %s", w.Code, w.Body)
 	}
-	close(release)
-	wg.Wait()
+	for range slow {
+		release <- struct{}{}
+		await(t, done, "the answer to a slow body")
+	}
 	for i, w := range slow {
 		if w.Code != 201 {
 			t.Errorf("slow %d: %d %s", i, w.Code, w.Body)
