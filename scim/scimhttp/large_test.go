@@ -1,6 +1,7 @@
 package scimhttp_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,7 +26,7 @@ type stalling struct {
 
 func (s *stalling) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		s.once.Do(func() { s.reached <- struct{}{} })
 		<-s.release
 	}
