@@ -99,6 +99,8 @@ func (t *session) completeUniq(typ, path int64) error {
 	if t.names.uniq[key] {
 		return nil
 	}
+	writes := t.writes
+	defer func() { t.writes = writes }() // true whatever becomes of the resource, so no reason to give up a transaction
 	err := t.exec(`INSERT OR IGNORE INTO uniq (tenant, type, path, text, res) SELECT tenant, type, path, text, res FROM attrs
 		WHERE tenant = ? AND type = ? AND path = ? AND long IS NULL`, t.tenant, typ, path)
 	if err != nil {
