@@ -148,7 +148,7 @@ func (c *call) bulkOperation(op *operation, o scim.Object) error {
 }
 
 // bulkPath reads the path of an operation: an endpoint for POST, else a
-// resource; relative, or absolute below our base (AMB-41).
+// resource; relative, or absolute below our base.
 func (c *call) bulkPath(op *operation, path string) error {
 	bad := func(why string) error {
 		return scim.Errorf(scim.TypeInvalidSyntax, "path: %s, not %s (RFC 7644 §3.7)", why, quoteShort(path))

@@ -16,7 +16,7 @@ const bulkPrefix = "bulkId:"
 type substitution func(bulkID string) (string, error)
 
 // substitute returns v with the bulkId references in it replaced. They are
-// looked for wherever an id may stand (AMB-43): in "value", in "$ref", in the
+// looked for wherever an id may stand: in "value", in "$ref", in the
 // attributes of the schemas that hold references, and in the paths of PATCH
 // operations; other text is left alone. v is not modified.
 func (e *Engine) substitute(v any, s substitution) (any, error) {

@@ -265,7 +265,7 @@ func (r *bulkRun) keep(op *operation, resp Response) error {
 	return nil
 }
 
-// resolve returns the id that a bulkId stands for (AMB-43).
+// resolve returns the id that a bulkId stands for.
 func (r *bulkRun) resolve(bulkID string) (string, error) {
 	target := r.targets[bulkID]
 	switch {

@@ -53,7 +53,7 @@ func (k conditions) named() bool { return k.pinned() || k.hasUn || k.hasNone }
 func (k conditions) pinned() bool { return k.hasMatch && !k.matchAny }
 
 // failed reports whether a request that reads or writes is to be refused.
-// Entity-tags compare weakly, since those of SCIM are weak (AMB-49).
+// Entity-tags compare weakly, since those of SCIM are weak.
 func (k conditions) failed(version string, modified time.Time) bool {
 	return k.pinned() && !slices.Contains(k.match, version) ||
 		k.hasUn && modified.Truncate(time.Second).After(k.unmodifiedSince)

@@ -3,7 +3,7 @@ package engine
 import "github.com/rollcall-scim/rollcall/scim"
 
 // get answers a resource (RFC 7644 §3.4.1), or that the client already has it
-// (§3.14). Parameters of a query are not looked at (AMB-36).
+// (§3.14). Parameters of a query are not looked at.
 func (c *call) get(ref scim.Ref) (Response, error) {
 	sel, err := c.selection(ref.Type)
 	if err != nil {

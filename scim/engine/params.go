@@ -29,8 +29,7 @@ type projection struct {
 	names                []string // as sent, for the digest of a cursor
 }
 
-// projection reads the parameters from the URL. An empty one counts as absent
-// (AMB-13).
+// projection reads the parameters from the URL. An empty one counts as absent.
 func (c *call) projection() (projection, error) {
 	var lists [2][]string
 	for i, name := range []string{"attributes", "excludedAttributes"} {
@@ -69,7 +68,7 @@ func attrPaths(names []string) (paths []scim.AttrPath, asked bool) {
 
 // bind resolves the names against a resource type, each once, since every
 // resource that is shown is compared with all of them. Those the type lacks are
-// ignored (AMB-13); where all are, the minimum is what was asked for.
+// ignored; where all are, the minimum is what was asked for.
 func (p projection) bind(t *scim.ResourceType) scim.Selection {
 	bound := func(list []scim.AttrPath) (out []scim.AttrPath) {
 		seen := map[scim.AttrPath]bool{}
@@ -89,7 +88,7 @@ func (p projection) bind(t *scim.ResourceType) scim.Selection {
 }
 
 // values returns the values of a query parameter. Names are matched without
-// regard to case, since clients spell them in several (AMB-34, HTTP-04).
+// regard to case, since clients spell them in several (HTTP-04).
 func (c *call) values(name string) []string {
 	if v, ok := c.req.Query[name]; ok {
 		return v
@@ -221,7 +220,7 @@ func (c *call) size(p params, byDefault int) int {
 }
 
 // searchRequest reads a SearchRequest (RFC 7644 §3.4.3). Parameters of the URL
-// are not looked at (AMB-38).
+// are not looked at.
 func (c *call) searchRequest() (p params, err error) {
 	body, err := c.object()
 	if err != nil {

@@ -52,7 +52,7 @@ func (c *call) patch(ref scim.Ref) (Response, error) {
 }
 
 // wantsBody reports whether the PATCH of a group is answered with the group:
-// it may be huge, and few look at it (AMB-04).
+// it may be huge, and few look at it.
 func (c *call) wantsBody(p projection) bool {
 	if c.e.c.Profile.Switches.GroupPatchBody {
 		c.report("RESP-02")

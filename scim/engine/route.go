@@ -51,7 +51,7 @@ func (c *call) route() (Response, error) {
 }
 
 // verbs returns what the path offers, or nil if it is no endpoint. The names
-// of endpoints are matched without regard to case (AMB-26).
+// of endpoints are matched without regard to case.
 func (c *call) verbs() []verb {
 	s := c.segments
 	if len(s) == 0 {
@@ -150,7 +150,7 @@ func (e *Engine) typeAt(segments []string) (*scim.ResourceType, []string) {
 
 // segments splits an escaped path and decodes each segment by itself, so that
 // an encoded slash stays inside its segment (RFC 3986 §2.2). Empty segments,
-// of repeated and trailing slashes, do not count (AMB-26).
+// of repeated and trailing slashes, do not count.
 func segments(path string) ([]string, bool) {
 	list := make([]string, 0, 3)
 	for s := range strings.SplitSeq(path, "/") {

@@ -30,7 +30,7 @@ type outcome struct {
 //
 // Without a version from the client the change is applied anew to whatever
 // came between, one request after the other; with one, a resource that changed
-// is refused (rulings 21).
+// is refused.
 func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, error)) (outcome, error) {
 	apart := c.e.apart(ref.Type)
 	unlock := func() {}

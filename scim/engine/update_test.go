@@ -195,7 +195,7 @@ func TestOrderOfErrors(t *testing.T) {
 	}
 }
 
-// PRJ-017, AMB-04
+// PRJ-017
 func TestPatchAnswers(t *testing.T) {
 	t.Parallel()
 	onelogin, _ := compat.Lookup("onelogin")
@@ -304,7 +304,7 @@ func TestPasswordIsHashedOnce(t *testing.T) {
 	}
 }
 
-// ENT-005, rulings 5
+// ENT-005
 func TestManagers(t *testing.T) {
 	t.Parallel()
 	body := func(name, manager string) string {

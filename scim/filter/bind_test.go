@@ -50,7 +50,7 @@ func TestOperatorTable(t *testing.T) {
 	}
 }
 
-// FLT-025, FLT-028…FLT-030, AMB-08: operands get the attribute's type.
+// FLT-025, FLT-028…FLT-030: operands get the attribute's type.
 func TestOperands(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]any{

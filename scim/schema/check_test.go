@@ -222,7 +222,7 @@ func TestDefaults(t *testing.T) { // USR-012, CRE-006
 	}
 }
 
-func TestReplace(t *testing.T) { // PUT-003 to PUT-012, PUT-016, COM-008, rulings 5
+func TestReplace(t *testing.T) { // PUT-003 to PUT-012, PUT-016, COM-008
 	t.Parallel()
 	const ext, gext = scim.EnterpriseUserURN, "urn:x:test:2.0:GadgetExt"
 	tests := []struct {

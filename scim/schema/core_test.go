@@ -76,7 +76,7 @@ func TestCoreTypes(t *testing.T) { // USR-001, GRP-001, ENT-001, RST-002, RST-00
 }
 
 // TestSchemasGolden compares all that /Schemas says with a file: SCM-011,
-// AMB-29 and the errata are in it.
+// the corrections of the printed schemas and the errata are in it.
 func TestSchemasGolden(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder

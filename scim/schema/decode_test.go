@@ -133,7 +133,7 @@ func TestDecodeWidget(t *testing.T) {
 	}
 }
 
-func TestDecodeSchemas(t *testing.T) { // SCH-001, SCH-002, SCH-003, SCH-004, SCH-005, CRE-010, rulings 3
+func TestDecodeSchemas(t *testing.T) { // SCH-001, SCH-002, SCH-003, SCH-004, SCH-005, CRE-010
 	t.Parallel()
 	user := schema.Core()[0]
 	const u, e, g = `"` + scim.UserURN + `"`, `"` + scim.EnterpriseUserURN + `"`, `"` + scim.GroupURN + `"`

@@ -51,7 +51,7 @@ func TestEncodeLoad(t *testing.T) {
 	}
 }
 
-func TestEncode(t *testing.T) { // SCH-029, SCH-036, AMB-20
+func TestEncode(t *testing.T) { // SCH-029, SCH-036
 	t.Parallel()
 	const gext = "urn:x:test:2.0:GadgetExt"
 	tests := []struct{ name, rt, in, text, hidden, schemas, links string }{
@@ -89,7 +89,7 @@ func TestEncode(t *testing.T) { // SCH-029, SCH-036, AMB-20
 	}
 }
 
-// TestEncodeMembers: members are no part of the text (rulings 22, 23).
+// TestEncodeMembers: members are no part of the text.
 func TestEncodeMembers(t *testing.T) {
 	t.Parallel()
 	group := schema.Core()[1]

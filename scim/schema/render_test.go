@@ -273,7 +273,7 @@ func many(n int) func(func(scim.MemberRef, error) bool) {
 	}
 }
 
-func TestRenderLargeGroup(t *testing.T) { // rulings 23: bounded memory, whatever the writer
+func TestRenderLargeGroup(t *testing.T) { // bounded memory, whatever the writer
 	t.Parallel()
 	r := decode(t, schema.Core()[1], `"displayName":"g"`)
 	schema.Encode(r)

@@ -11,7 +11,7 @@ package schema
 type Options struct {
 	StringBooleans bool // BODY-01, PATCH-09: "True", "false" … for a boolean; "" is as if not sent
 	EmptyUnassigns bool // BODY-02: "" on an optional attribute unassigns; on a writeOnly one it is as if not sent
-	AnySchemas     bool // BODY-03: no schemas, or URNs this server does not know (rulings 3)
+	AnySchemas     bool // BODY-03: no schemas, or URNs this server does not know
 	IgnoreUnknown  bool // BODY-04: attributes no schema defines are dropped; else 400 invalidSyntax
 	WrapSingles    bool // BODY-07: one value where an array belongs
 	UnwrapSingles  bool // PATCH-18: [x] or {"value":x} where one simple value belongs
