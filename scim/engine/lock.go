@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"hash/maphash"
+
+	"github.com/rollcall-scim/rollcall/scim"
 )
 
 // locks are striped, one per resource: updates that name no version take
@@ -22,13 +24,13 @@ func newLocks() *locks {
 	return l
 }
 
-// lock waits for the turn of the resource and returns what ends it. A nil
-// locks lets everyone pass.
-func (l *locks) lock(ctx context.Context, typeName, id string) (unlock func(), err error) {
+// lock waits for the turn of the tenant's resource and returns what ends it. A
+// nil locks lets everyone pass.
+func (l *locks) lock(ctx context.Context, tenant string, ref scim.Ref) (unlock func(), err error) {
 	if l == nil {
 		return func() {}, nil
 	}
-	s := l.stripes[maphash.String(l.seed, typeName+"/"+id)%uint64(len(l.stripes))]
+	s := l.stripes[maphash.String(l.seed, tenant+"/"+ref.String())%uint64(len(l.stripes))]
 	select {
 	case s <- struct{}{}:
 		return func() { <-s }, nil

@@ -39,7 +39,7 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 	waits := !k.pinned() && c.e.locks != nil // still to take its turn
 	turn := func() (err error) {
 		waits = false
-		unlock, err = c.e.locks.lock(c.ctx, ref.Type.Name, ref.ID)
+		unlock, err = c.e.locks.lock(c.ctx, c.e.c.Tenant, ref)
 		if err != nil {
 			unlock = func() {}
 		}

@@ -1,6 +1,16 @@
 // Package scimhttp serves an engine over HTTP: it turns a request into an
 // engine.Request and a Response into headers and a body. What a request means
 // is the engine's business.
+//
+// [NewHandler] serves one engine, [NewResolver] one that it chooses for each
+// request. Both give an [http.Handler] to mount where the application likes:
+//
+//	http.Handle("/scim/v2/", http.StripPrefix("/scim/v2", scimhttp.NewHandler(e, scimhttp.Options{})))
+//
+// It does not ask who calls. Authentication belongs before it, or into the
+// function given to NewResolver; [Error] writes the refusal as SCIM wants it.
+// Rate limits and CORS are likewise the application's. [Options].Observe sees
+// each exchange when it is over.
 package scimhttp
 
 import (
@@ -31,6 +41,11 @@ type Options struct {
 	// prefix does: it is put before the path of the BaseURL.
 	TrustedProxies []netip.Prefix
 
+	// MaxBody bounds the bodies of requests in bytes, over the limits of the
+	// engines; 0: no bound beside the limits of the one engine of NewHandler,
+	// and 32 MiB for NewResolver, whose engines are not known beforehand.
+	MaxBody int64
+
 	// BodyTimeout is how long the body of a request may take to arrive;
 	// 0: 30 seconds. WriteTimeout is how long the client may take to accept
 	// one part of the answer; 0: 60 seconds.
@@ -51,11 +66,12 @@ type Exchange struct {
 	BytesOut  int64 // of the answer's body, as sent
 }
 
-// Handler serves an engine. It is made by NewHandler.
+// Handler serves one engine or many. It is made by NewHandler or NewResolver.
 type Handler struct {
-	engine *engine.Engine
-	o      Options
-	large  *large
+	engine  *engine.Engine // the only one, or nil
+	resolve func(*http.Request) (*engine.Engine, error)
+	o       Options
+	large   *large
 }
 
 // NewHandler returns the endpoints of RFC 7644 §3.2, rooted at "/". The
@@ -66,6 +82,42 @@ type Handler struct {
 // request's id to the backend by scim.WithOrigin: that of the context, or the
 // header X-Request-Id, or a new one.
 func NewHandler(e *engine.Engine, o Options) http.Handler {
+	most := max(e.BodyLimit(http.MethodPost, "/"), e.BodyLimit(http.MethodPost, "/Bulk"))
+	if o.MaxBody <= 0 {
+		o.MaxBody = most
+	}
+	h := newHandler(o)
+	h.engine = e
+	return h
+}
+
+// NewResolver is NewHandler for an application with many customers: resolve
+// chooses the engine, by the request's token, host or whatever else, once for
+// each request and before anything else of the request is judged.
+// [engine.Engine.For] makes an engine cheaply enough to do so every time; the
+// handler keeps none, so a customer who is gone is gone with the next request.
+//
+// An error that is or wraps a [*scim.Error] is sent as it is: one of status 401
+// should tell nobody whether the customer exists. It gets the challenge
+// "Bearer" unless resolve's middleware has set another WWW-Authenticate (RFC
+// 9110 §15.5.2). Any other error is a 500 whose text the client does not see,
+// or a 503 if the request's context has ended, and no engine without an error a
+// 404.
+//
+// The request that resolve is given has the path that the handler has, and its
+// context carries the request's id. What the engine's backend or hooks shall
+// find in the context, such as the actor of [scim.Origin], a middleware must
+// put there. resolve is called by many goroutines at once.
+func NewResolver(resolve func(*http.Request) (*engine.Engine, error), o Options) http.Handler {
+	if o.MaxBody <= 0 {
+		o.MaxBody = 32 << 20
+	}
+	h := newHandler(o)
+	h.resolve = resolve
+	return h
+}
+
+func newHandler(o Options) *Handler {
 	if o.BodyTimeout == 0 {
 		o.BodyTimeout = 30 * time.Second
 	}
@@ -76,8 +128,25 @@ func NewHandler(e *engine.Engine, o Options) http.Handler {
 		o.Logger = slog.Default()
 	}
 	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
-	most := max(e.BodyLimit(http.MethodPost, "/"), e.BodyLimit(http.MethodPost, "/Bulk"))
-	return &Handler{e, o, newLarge(most, min(largeWait, o.BodyTimeout))}
+	return &Handler{o: o, large: newLarge(o.MaxBody, min(largeWait, o.BodyTimeout))}
+}
+
+// serves returns the engine that the request is for.
+func (h *Handler) serves(ctx context.Context, r *http.Request, a *answer) (*engine.Engine, error) {
+	if h.engine != nil {
+		return h.engine, nil
+	}
+	e, err := h.resolve(r.WithContext(ctx))
+	switch {
+	case err == nil && e == nil:
+		return nil, &scim.Error{Status: http.StatusNotFound, Detail: "there is no SCIM service here"}
+	case err == nil:
+		return e, nil
+	}
+	if scim.AsError(err).Status == http.StatusUnauthorized && a.Header().Get("WWW-Authenticate") == "" {
+		a.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	return nil, err
 }
 
 // ServeHTTP answers one request.
@@ -127,15 +196,19 @@ func (h *Handler) do(ctx context.Context, r *http.Request, a *answer) (engine.Re
 		IfUnmodifiedSince: r.Header.Get("If-Unmodified-Since"),
 		Prefer:            list(r, "Prefer"),
 	}
-	path, version, err := route(r.URL.EscapedPath())
+	path, version, badPath := route(r.URL.EscapedPath())
 	req.Path = path
+	e, err := h.serves(ctx, r, a)
+	if err == nil {
+		err = badPath // which is for those to know who may ask
+	}
 	if err != nil {
 		return req, failed(err)
 	}
 	if req.Base, err = h.base(r, version); err != nil {
 		return req, failed(err)
 	}
-	switches := h.engine.Profile().Switches
+	switches := e.Profile().Switches
 	mediaType, ok := negotiate(r.Header.Values("Accept"))
 	switch {
 	case switches.JSONMediaType:
@@ -152,13 +225,13 @@ func (h *Handler) do(ctx context.Context, r *http.Request, a *answer) (engine.Re
 	}
 	l := &hold{of: h.large}
 	defer l.release()
-	body, err := h.body(r, a, h.engine.BodyLimit(r.Method, path), l)
+	body, err := h.body(r, a, min(e.BodyLimit(r.Method, path), h.o.MaxBody), l)
 	if err != nil {
 		return req, failed(err)
 	}
 	whole := req
 	whole.Body = body
-	return req, h.engine.Do(ctx, whole)
+	return req, e.Do(ctx, whole)
 }
 
 // failed is the Response for a request that does not reach the engine.
