@@ -30,7 +30,7 @@ var layers = map[string][]string{
 	"internal/password":  {},
 	"internal/takeover":  {"scim", "scim/schema"},
 	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/sqlite",
-		"internal/password", "internal/takeover"},
+		"internal/password", "internal/takeover", "internal/replay"},
 	"bench":                       {},
 	"internal/conformance":        {"scim"},
 	"internal/conformance/report": {"internal/conformance"},

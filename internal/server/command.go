@@ -35,6 +35,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Serve       struct{ Config } `cmd:"" default:"withargs" help:"Serve the directory (what rollcall does without a command)."`
 		Status      struct{ Config } `cmd:"" help:"Say what serves the data folder."`
 		Healthcheck struct{ Config } `cmd:"" help:"Ask the server that is configured so how it is; exit 0 if it is well."`
+		Replay      replayFlags      `cmd:"" help:"Play recorded conversations of clients against a SCIM server; exit 1 if an answer is not what its client needs."`
 		Version     struct{}         `cmd:"" help:"Print the version."`
 	}
 	exited := false
@@ -59,10 +60,13 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		fmt.Fprintln(stderr, `rollcall: "rollcall serve --help" lists what can be set`)
 		return exitUsage
 	}
-	command := call.Command()
-	if command == "version" {
+	command, _, _ := strings.Cut(call.Command(), " ")
+	switch command {
+	case "version":
 		fmt.Fprintln(stdout, "rollcall", Version())
 		return exitStopped
+	case "replay":
+		return cli.Replay.run(ctx, environ, stdout, stderr)
 	}
 	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config}[command]
 	warnings, err := config.Load(environ)

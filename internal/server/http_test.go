@@ -189,6 +189,39 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
+// TestBentRequest sees that the log of an administrator who asks for details
+// says by which rules a request was bent, and nothing of what was in it.
+func TestBentRequest(t *testing.T) {
+	t.Parallel()
+	for level, logged := range map[string]bool{"DEBUG": true, "INFO": false} {
+		r := start(t, "ROLLCALL_LOG_LEVEL="+level)
+		id := r.create("ada")
+		a := r.do("PATCH", "/scim/v2/Users/"+id, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[
+			{"op":"Replace","path":"active","value":"False"},
+			{"op":"Add","path":"emails[type eq \"secret-type\"].value","value":"secret@example.com"},
+			{"op":"Add","path":"secretAttribute","value":"secret value"}]}`, "X-Request-Id: bent")
+		if a.status != 200 || !strings.Contains(a.body, "secret@example.com") {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		line := ""
+		waitFor(t, "the log", func() bool {
+			for l := range strings.Lines(r.log.String()) {
+				if strings.Contains(l, `"id":"bent"`) {
+					line = l
+				}
+			}
+			return line != ""
+		})
+		want := `"rules":"PATCH-09 PATCH-16 PATCH-06 BODY-09"`
+		if got := strings.Contains(line, want); got != logged {
+			t.Errorf("at %s: rules named: %v, want %v\n%s", level, got, logged, line)
+		}
+		if !logged && strings.Contains(line, "rules") || strings.Contains(strings.ToLower(r.log.String()), "secret") {
+			t.Errorf("at %s the log has rules, or values of the request:\n%s", level, r.log.String())
+		}
+	}
+}
+
 // TestLogFormats runs the program far enough to see its log.
 func TestLogFormats(t *testing.T) {
 	t.Parallel()
