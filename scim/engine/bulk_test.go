@@ -458,7 +458,7 @@ func TestBulkDeadline(t *testing.T) {
 			return ctx.Err()
 		}
 		return nil
-	}}, engine.Config{Limits: engine.Limits{Deadline: 50 * time.Millisecond}})
+	}}, engine.Config{Limits: engine.Limits{Deadline: 300 * time.Millisecond}})
 	_, statuses := c.bulk(postUser("1", "1"), postUser("2", "2"), postUser("3", "3"), postUser("4", "4"))
 	if statuses != "201 201 503 503" {
 		t.Errorf("statuses %s", statuses)
