@@ -15,6 +15,8 @@ import (
 type Fixture struct {
 	Title    string
 	Covers   []string          // ids of requirements.tsv
+	Rules    []string          // ids of the compatibility rules it shows at work, or switched off
+	Near     []string          // ids of those whose boundary it shows: what is like them, and refused
 	Profiles []string          // "strict" if the file names none
 	Backends []string          // nil: all
 	Config   map[string]string // knobs of the server, by name; "" for a switch
@@ -53,6 +55,7 @@ var (
 	lineRE   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*):(?:\s+(.*))?$`)
 	rangeRE  = regexp.MustCompile(`^(\d+)\.\.(\d+)$`)
 	idRE     = regexp.MustCompile(`^[A-Z]{2,4}-\d{3}$`)
+	ruleRE   = regexp.MustCompile(`^[A-Z]{3,5}-\d{2}b?$`)
 )
 
 // Parse reads a fixture. Its errors name the step at fault.
@@ -103,6 +106,17 @@ func (f *Fixture) header(text string) error {
 				}
 			}
 			f.Covers = append(f.Covers, words...)
+		case "rule", "near":
+			for _, id := range words {
+				if !ruleRE.MatchString(id) {
+					return fmt.Errorf("%s: %q is no id of a compatibility rule", key, id)
+				}
+			}
+			if key == "rule" {
+				f.Rules = append(f.Rules, words...)
+			} else {
+				f.Near = append(f.Near, words...)
+			}
 		case "profile":
 			f.Profiles = append(f.Profiles, words...)
 		case "backend":

@@ -85,8 +85,33 @@ func (c *clock) advance(d time.Duration) {
 	c.ahead += d
 }
 
+// bent is a server that counts the compatibility rules its answers leaned on.
+type bent struct {
+	conformance.Target
+	mu    sync.Mutex
+	rules map[string]bool
+	close func()
+}
+
+// fired stops the server, so that it has told of every answer, and returns the
+// rules that they leaned on.
+func (b *bent) fired() map[string]bool {
+	b.close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rules
+}
+
+func (b *bent) observe(x scimhttp.Exchange) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range x.Response.Rules {
+		b.rules[id] = true
+	}
+}
+
 // serve starts a server as a fixture wants it.
-func serve(t *testing.T, f *conformance.Fixture, conv *conformance.Conversation, profile string, b store) conformance.Target {
+func serve(t *testing.T, f *conformance.Fixture, conv *conformance.Conversation, profile string, b store) *bent {
 	t.Helper()
 	p, ok := compat.Lookup(profile)
 	if !ok {
@@ -111,13 +136,15 @@ func serve(t *testing.T, f *conformance.Fixture, conv *conformance.Conversation,
 	}
 	srv := httptest.NewUnstartedServer(nil)
 	base := "http://" + srv.Listener.Addr().String() + "/scim/v2"
-	srv.Config.Handler = http.StripPrefix("/scim/v2", scimhttp.NewHandler(e, scimhttp.Options{BaseURL: base}))
+	served := &bent{rules: map[string]bool{}, close: srv.Close}
+	srv.Config.Handler = http.StripPrefix("/scim/v2", scimhttp.NewHandler(e, scimhttp.Options{BaseURL: base, Observe: served.observe}))
 	srv.Start()
 	t.Cleanup(srv.Close)
 	client := srv.Client()
 	client.Transport.(*http.Transport).DisableCompression = true
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return conformance.Target{Base: base, Client: client, Advance: clk.advance}
+	served.Target = conformance.Target{Base: base, Client: client, Advance: clk.advance}
+	return served
 }
 
 // types returns the core types and those of the named files of testdata/schemas.
@@ -178,12 +205,14 @@ func configure(c *engine.Config, knobs map[string]string) error {
 // root is the repository.
 const root = "../.."
 
-// fixtures returns every fixture of the RFCs, by its path under testdata.
+// fixtures returns every fixture by its path under testdata: those of the RFCs
+// and those of the compatibility rules.
 func fixtures(t *testing.T) map[string]*conformance.Fixture {
 	t.Helper()
 	all := map[string]*conformance.Fixture{}
-	for _, dir := range []string{"rfc7643", "rfc7644", "rfc9865"} {
-		err := filepath.WalkDir(filepath.Join(root, "testdata", dir), func(path string, d fs.DirEntry, err error) error {
+	for _, dir := range []string{"rfc7643", "rfc7644", "rfc9865", "idp"} {
+		base := filepath.Join(root, "testdata")
+		err := filepath.WalkDir(filepath.Join(base, dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".txtar" {
 				return err
 			}
@@ -191,7 +220,11 @@ func fixtures(t *testing.T) map[string]*conformance.Fixture {
 			if err != nil {
 				return err
 			}
-			name := dir + "/" + strings.TrimSuffix(filepath.Base(path), ".txtar")
+			name, err := filepath.Rel(base, strings.TrimSuffix(path, ".txtar"))
+			if err != nil {
+				return err
+			}
+			name = filepath.ToSlash(name)
 			if all[name], err = conformance.Parse(data); err != nil {
 				t.Errorf("testdata/%s.txtar: %v", name, err)
 				delete(all, name)

@@ -46,7 +46,8 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-func play(t *testing.T, file string, b scim.Backend) {
+func read(t *testing.T, file string) []replay.Step {
+	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +57,12 @@ func play(t *testing.T, file string, b scim.Backend) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return steps
+}
+
+func play(t *testing.T, file string, b scim.Backend) {
+	t.Helper()
+	steps := read(t, file)
 	e, err := engine.New(b, engine.Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -81,9 +81,10 @@ func (c *call) targets(t *scim.ResourceType, l scim.Link) []*scim.ResourceType {
 }
 
 // reportUnknown notes that a reference was stored although its target does not
-// exist: a backend that returns Text returns the links that have one.
+// exist: a backend returns the links that have one. sent is nil where members
+// alone were changed.
 func (c *call) reportUnknown(sent, stored *scim.Resource) {
-	if c.e.c.Profile.Switches.UnknownManager && stored.Text != nil && len(stored.Links) < len(sent.Links) {
+	if c.e.c.Profile.Switches.UnknownManager && sent != nil && len(stored.Links) < len(sent.Links) {
 		c.report("BODY-08")
 	}
 }
