@@ -231,7 +231,11 @@ func (h *Handler) do(ctx context.Context, r *http.Request, a *answer) (engine.Re
 	}
 	whole := req
 	whole.Body = body
-	return req, e.Do(ctx, whole)
+	resp := e.Do(ctx, whole)
+	if !ok || a.mediaType == plainType {
+		resp.Rules = append(resp.Rules, "HTTP-02")
+	}
+	return req, resp
 }
 
 // failed is the Response for a request that does not reach the engine.
