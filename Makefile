@@ -8,7 +8,7 @@ FUZZTIME    ?= 30s
 MEANT       := ^TestLacks/
 BENCHFLAGS  ?=
 
-.PHONY: run build test quick lint setup fuzz bench bench-large report image clean
+.PHONY: run build test quick lint setup fuzz bench bench-large report interop image clean
 
 # Serves the directory on SQLite in ./data, on port 8080, and prints the base
 # URL and a curl line. The token is made at the first start and kept in
@@ -79,6 +79,10 @@ report:
 	go run ./internal/conformance/report < dist/test.json > dist/conformance.md
 	mv dist/conformance.md docs/conformance.md
 	@sed -n '/^| level/,/^$$/p' docs/conformance.md
+
+# Suites that others wrote, against a server on SQLite (docs/interop.md).
+interop:
+	@interop/run
 
 # Builds the container image with buildah, without a daemon.
 image:
