@@ -21,6 +21,7 @@ var layers = map[string][]string{
 	"scim/compat":        {"scim"},
 	"scim/engine":        {"scim", "scim/schema", "scim/filter", "scim/patch", "scim/compat"},
 	"scim/scimhttp":      {"scim", "scim/engine"},
+	"scim/sqlfilter":     {"scim"},
 	"scim/scimtest":      {"scim", "scim/schema", "scim/filter", "scim/patch", "backend/memory"}, // the reference
 	"auth":               {"scim"},
 	"backend/memory":     {"scim", "scim/filter"},
@@ -42,7 +43,7 @@ var layers = map[string][]string{
 // nothing outside the standard library but jsontext and x/text, and those marked
 // true no I/O either.
 var pure = map[string]bool{"scim": true, "scim/schema": true, "scim/filter": true, "scim/patch": true,
-	"scim/compat": true, "scim/engine": true, "scim/scimhttp": false, "scim/scimtest": false}
+	"scim/compat": true, "scim/engine": true, "scim/sqlfilter": true, "scim/scimhttp": false, "scim/scimtest": false}
 
 // TestArchitecture reads the files itself, rather than asking "go list", so that
 // go test knows what the result depends on and never answers from a stale cache.
