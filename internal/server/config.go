@@ -23,7 +23,7 @@ type Config struct {
 	DatabaseURL string `name:"database" variable:"ROLLCALL_DATABASE_URL" placeholder:"URL" help:"reserved for PostgreSQL, which this build does not have"`
 	HistoryDays string `name:"history-days" variable:"ROLLCALL_HISTORY_DAYS" std:"400" placeholder:"DAYS" help:"how long the change log is kept; 0: for ever"`
 	Passwords   string `name:"passwords" variable:"ROLLCALL_PASSWORDS" std:"discard" placeholder:"WHAT" help:"what becomes of passwords: discard, or hash (argon2id)"`
-	Profile     string `name:"profile" variable:"ROLLCALL_PROFILE" std:"auto" placeholder:"NAME" help:"how clients' known faults are met; strict is the RFC to the letter"`
+	Profile     string `name:"profile" variable:"ROLLCALL_PROFILE" std:"auto" placeholder:"NAME" help:"how clients' known faults are met; strict is the RFC to the letter; single switches after it, as in auto,-UniqueGroupNames"`
 	Schemas     string `name:"schemas" variable:"ROLLCALL_SCHEMAS" placeholder:"FOLDER" help:"folder of *.json files with further schemas and resource types; SIGHUP reads them again"`
 
 	LogLevel     string `name:"log-level" variable:"ROLLCALL_LOG_LEVEL LOGGING_LEVEL_ROOT" std:"INFO" placeholder:"LEVEL" help:"TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"`

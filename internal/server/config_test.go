@@ -3,11 +3,14 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/rollcall-scim/rollcall/internal/server"
+	"github.com/rollcall-scim/rollcall/scim/compat"
 )
 
 // settings returns the settings of an environment.
@@ -106,7 +109,8 @@ func TestBadValues(t *testing.T) {
 		{"ROLLCALL_DATABASE_URL=postgres://u:hunter2@h/d", "ROLLCALL_DATABASE_URL (value not shown)"},
 		{"ROLLCALL_HISTORY_DAYS=-1", `ROLLCALL_HISTORY_DAYS="-1"`},
 		{"ROLLCALL_PASSWORDS=keep", `ROLLCALL_PASSWORDS="keep": must be discard or hash`},
-		{"ROLLCALL_PROFILE=azure", `ROLLCALL_PROFILE="azure": must be one of auto, strict`},
+		{"ROLLCALL_PROFILE=azure", `ROLLCALL_PROFILE="azure": "azure" is no profile: must be one of auto, strict`},
+		{"ROLLCALL_PROFILE=auto,-Uniqueness", `ROLLCALL_PROFILE="auto,-Uniqueness": "-Uniqueness" is no switch: must be + or - and one of StringBooleans`},
 		{"ROLLCALL_LOG_LEVEL=LOUD", `ROLLCALL_LOG_LEVEL="LOUD": must be TRACE`},
 		{"LOGGING_LEVEL_ROOT=5", `LOGGING_LEVEL_ROOT="5"`},
 		{"ROLLCALL_LOG_FORMAT=xml", `ROLLCALL_LOG_FORMAT="xml"`},
@@ -168,5 +172,24 @@ func TestUnknownVariables(t *testing.T) {
 	_, warnings, err := settings(t, "ROLLCALL_LISTN=:1", "ROLLCALL_LISTEN=:1", "OTHER=x")
 	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "ROLLCALL_LISTN ") {
 		t.Errorf("warnings = %q, %v, want one of ROLLCALL_LISTN", warnings, err)
+	}
+}
+
+// TestSwitches: single switches follow the profile, and the manual has each.
+func TestSwitches(t *testing.T) {
+	t.Parallel()
+	s, _, err := settings(t, "ROLLCALL_PROFILE=auto,-UniqueGroupNames,+JSONMediaType")
+	if err != nil || s.Profile.Name != "auto-UniqueGroupNames+JSONMediaType" ||
+		s.Profile.Switches.UniqueGroupNames || !s.Profile.Switches.JSONMediaType || !s.Profile.Switches.KeepActive {
+		t.Errorf("profile: %+v, %v", s.Profile, err)
+	}
+	manual, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[compat.Switches]()) {
+		if !strings.Contains(string(manual), "\n| `"+f.Name+"` |") {
+			t.Errorf("docs/configuration.md does not explain %s", f.Name)
+		}
 	}
 }

@@ -116,8 +116,9 @@ func (c *Config) Settings() (Settings, error) {
 	default:
 		bad("Passwords", c.Passwords, "must be discard or hash")
 	}
-	if s.Profile, ok = compat.Lookup(strings.ToLower(cmp.Or(c.Profile, "auto"))); !ok {
-		bad("Profile", c.Profile, "must be one of "+strings.Join(compat.Names(), ", "))
+	var err error
+	if s.Profile, err = compat.Parse(c.Profile); err != nil {
+		bad("Profile", c.Profile, err.Error())
 	}
 
 	if s.LogLevel, ok = logLevel(cmp.Or(c.LogLevel, "INFO")); !ok {
