@@ -26,6 +26,7 @@ func TestParseRefuses(t *testing.T) {
 		{"bad JSON", "Title\n-- 1 GET / --\n-- 1 expect 200 --\n{\"a\": }\n", "expected JSON"},
 		{"exact nothing", "Title\n-- 1 GET / --\n-- 1 expect 200 --\nexact\n", "no JSON"},
 		{"bad range", "Title\n-- 1 repeat i 5..1 GET / --\n", "want LABEL"},
+		{"bad rule", "Title\nrule: PATCH-006\n-- 1 GET / --\n", "no id of a compatibility rule"},
 		{"bad clock", "Title\n-- clock soon --\n", "duration"},
 	}
 	for _, tt := range tests {

@@ -303,6 +303,7 @@ func makeCertificate(t *testing.T, dir string, serial int64) (cert, key string) 
 	return cert, key
 }
 
+// TestTLS covers the compatibility rule HTTP-12.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -324,6 +325,13 @@ func TestTLS(t *testing.T) {
 	}
 	if _, err := tls.Dial("tcp", r.srv.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil { //nolint:gosec // a test
 		t.Error("TLS 1.1 is spoken")
+	}
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		c, err := tls.Dial("tcp", r.srv.Addr().String(), &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}) //nolint:gosec // a test
+		if err != nil {
+			t.Fatalf("%s: %v", tls.VersionName(version), err)
+		}
+		_ = c.Close()
 	}
 	for _, protocol := range []bool{false, true} {
 		client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: protocol, DisableKeepAlives: true,

@@ -93,6 +93,7 @@ func TestForeignErrorsStayInside(t *testing.T) {
 	}
 }
 
+// TestDeadline covers the compatibility rule HTTP-10.
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	wait := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

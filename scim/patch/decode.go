@@ -175,13 +175,29 @@ func (d *decoder) path(text string) (scim.Path, error) {
 		e.Err = errUnknown
 		return scim.Path{}, e
 	}
-	if p, err = filter.BindPath(d.t, p, d.o.Filters); err != nil {
+	if p, err = filter.BindPath(d.t, p, d.filters()); err != nil {
 		return scim.Path{}, err
 	}
 	if p.Filter != nil && !p.Attr.MultiValued {
 		return scim.Path{}, scim.Errorf(scim.TypeInvalidPath, "%q has one value, which no filter can select (RFC 7644 §3.5.2)", p.Name)
 	}
 	return p, nil
+}
+
+// filters returns the options of a filter in a path: where a value may be
+// created for it, a text that is compared with a boolean becomes a boolean of
+// that value.
+func (d *decoder) filters() filter.Options {
+	o := d.o.Filters
+	if d.o.CreateOnNoMatch {
+		o.Report = func(rule string) {
+			if rule == "QRY-09" {
+				rule = "PATCH-08"
+			}
+			d.o.report(rule)
+		}
+	}
+	return o
 }
 
 // dotted mends a path that has a "." where ":" must follow a schema's URN.

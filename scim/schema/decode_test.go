@@ -108,6 +108,7 @@ func TestDecodeWidget(t *testing.T) {
 		{"extension text", `"urn:x:test:2.0:WidgetExt":"x"`, "!urn:x:test:2.0:WidgetExt", ""},
 		{"extension fault", `"urn:x:test:2.0:WidgetExt":{"level":"3"}`, "!urn:x:test:2.0:WidgetExt:level", ""},
 		{"PATCH-18", `"str":["x"],"int":{"value":4}`, "!str", `{"str":"x","int":4}`},
+		{"PATCH-18 no value", `"str":[{"name":"x"}]`, "!str", ""},
 		{"PATCH-18 two", `"str":["x","y"]`, "!str", ""},
 		{"BODY-02 values", `"tags":["","x"],"items":[{"value":""},{"value":"y"}]`,
 			`{"tags":["","x"],"items":[{"value":""},{"value":"y"}]}`, `{"tags":["x"],"items":[{"value":"y"}]}`},

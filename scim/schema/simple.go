@@ -59,7 +59,11 @@ func (d *decoder) unwrap(v any) any {
 			inner = v[0]
 		}
 		if o, ok := inner.(scim.Object); ok {
-			inner, _ = o.Lookup("value")
+			value, has := o.Lookup("value")
+			if !has {
+				return v // it says something else than a value, or than none
+			}
+			inner = value
 		}
 	case scim.Object:
 		if value, ok := v.Lookup("value"); ok {
