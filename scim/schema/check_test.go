@@ -232,7 +232,7 @@ func TestReplace(t *testing.T) { // PUT-003 to PUT-012, PUT-016, COM-008
 		{"PUT-004", "User", `{"userName":"a","title":"t","active":false}`, `"userName":"b"`, `{"userName":"b","active":true}`, false},
 		{"LIFE-08", "User", `{"userName":"a","title":"t","active":false}`, `"userName":"b"`, `{"userName":"b","active":false}`, true},
 		{"LIFE-08 named", "User", `{"userName":"a","active":false}`, `"userName":"b","active":true`, `{"userName":"b","active":true}`, true},
-		{"LIFE-08 null", "User", `{"userName":"a","active":false}`, `"userName":"b","active":null`, `{"userName":"b"}`, true},
+		{"LIFE-08 null", "User", `{"userName":"a","active":false}`, `"userName":"b","active":null`, `{"userName":"b","active":false}`, true},
 		{"PUT-005", "User", `{"userName":"a","password":"p"}`, `"userName":"b","active":true`, `{"userName":"b","active":true,"password":"p"}`, false},
 		{"PUT-005 null", "User", `{"userName":"a","password":"p"}`, `"userName":"b","password":null,"active":true`, `{"userName":"b","active":true}`, false},
 		{"PUT-011", "User", `{"userName":"a","active":true,"emails":[{"value":"1"},{"value":"2"}]}`, `"userName":"a","emails":[{"value":"3"}]`,

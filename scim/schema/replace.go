@@ -10,7 +10,7 @@ import (
 // (RFC 7644 §3.5.1). That is the identity, all that is readOnly, and what is
 // immutable or writeOnly and not named; the same holds for sub-attributes, in a
 // multi-valued attribute of the values with the same "value". keepActive keeps
-// User.active when it is not named. Both resources need Attrs.
+// User.active when it is not given a value, null being none. Both resources need Attrs.
 func Replace(before, body *scim.Resource, named []string, keepActive bool) {
 	body.ID, body.Meta = before.ID, before.Meta
 	t := body.Type
@@ -41,7 +41,7 @@ func replaceIn(urn string, attrs []*scim.Attribute, before scim.Object, body *sc
 		isNamed := a.Mutability != scim.ReadOnly &&
 			(slices.Contains(named, canonical(urn, a)) || urn != "" && slices.Contains(named, urn))
 		switch {
-		case !isNamed && (keep(a) || a.Mutability != scim.ReadWrite):
+		case !isNamed && a.Mutability != scim.ReadWrite, keep(a) && body.Get(a.Name) == nil:
 			place(body, attrs, a.Name, scim.Clone(old))
 		case a.Type != scim.TypeComplex || a.Membership || !slices.ContainsFunc(a.SubAttributes, lasting):
 		case a.MultiValued:
