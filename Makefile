@@ -27,7 +27,7 @@ test: setup
 	go mod verify
 	@$(MAKE) --no-print-directory format vet staticcheck
 	go run ./internal/testrun -meant '$(MEANT)' -results dist/test.json ./...
-	go run ./internal/testrun -meant '$(MEANT)' -- -short -race -timeout 20m ./...
+	go run ./internal/testrun -meant '$(MEANT)' -- -short -race -timeout 20m $$(go list ./... | grep -v /examples/)
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=8s
 
 # Vet, and the tests that need no service, in under a minute.

@@ -49,6 +49,10 @@ func (w *work) refuse(when bool, err error) {
 }
 
 func (d Directory) transact(ctx context.Context, readOnly bool, f func(*work)) error {
+	if !readOnly { // in turn: SQLite would let writers try again and again
+		d.turn.Lock()
+		defer d.turn.Unlock()
+	}
 	tx, err := d.DB.BeginTx(ctx, &sql.TxOptions{ReadOnly: readOnly})
 	if err == nil {
 		defer func() { _ = tx.Rollback() }() // nothing, once it is committed

@@ -45,6 +45,7 @@ type App struct {
 
 	first  *engine.Engine // of nobody: each request gets one like it, for its customer
 	tables map[string]*sqlfilter.Compiler
+	turn   sync.Mutex // of writers
 }
 
 // Open opens the application's database and adds to it what SCIM needs.

@@ -167,7 +167,7 @@ func TestParseLimits(t *testing.T) {
 	} {
 		start := time.Now()
 		_, err := filter.Parse(c.in, c.o)
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 60*time.Second {
 			t.Errorf("%s: took %v", c.name, took)
 		}
 		switch {
