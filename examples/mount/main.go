@@ -4,8 +4,7 @@
 //	mount ADDRESS TOKEN
 //
 // It keeps people in memory, as package memory does. To keep them elsewhere,
-// see examples/ownbackend; for many customers and tables of one's own,
-// examples/saas.
+// see examples/ownbackend; for many customers, scimhttp.NewResolver.
 package main
 
 import (
