@@ -4,8 +4,8 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BUILD       := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 FUZZTIME    ?= 30s
-# The suite of backends, tried on one that lacks what may be lacking.
-MEANT       := ^TestLacks/
+# The suite of backends, tried on those that lack what may be lacking.
+MEANT       := ^Test(ContractWith)?Lacks/
 BENCHFLAGS  ?=
 
 .PHONY: run build test quick lint setup fuzz bench bench-large report interop image clean

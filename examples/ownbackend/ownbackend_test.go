@@ -21,8 +21,8 @@ func open(t *testing.T, file string) *main.Journal {
 	return j
 }
 
-// TestContract is all it takes to hold a backend to the contract.
-func TestContract(t *testing.T) {
+// TestContractWithLacks is all it takes to hold a backend to the contract.
+func TestContractWithLacks(t *testing.T) {
 	t.Parallel()
 	scimtest.Run(t, scimtest.Harness{
 		Open: func(t *testing.T) (a, b scim.Backend) {
