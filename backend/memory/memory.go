@@ -2,7 +2,9 @@
 //
 // It is the plainest reading of [scim.Backend], to compare other backends with
 // and to start an application on. It favours being obviously right over speed:
-// a write looks at every resource of the type.
+// a write looks at every resource of the type. Nothing outlives the process;
+// package sqlite keeps what is written, and examples/ownbackend shows how little
+// it takes to keep it elsewhere.
 package memory
 
 import (

@@ -6,8 +6,11 @@
 // acknowledged only once it is durable; readers never wait for the writer.
 //
 // Documents are stored as the text that the engine encoded and returned as
-// such. Beside them stand the rows that filters (package sqlfilter),
-// uniqueness, membership, references and the change log need.
+// such. Beside them stand the rows that filters, uniqueness, membership,
+// references and the change log need.
+//
+// The file is this package's own, which makes and migrates its tables. For
+// people in tables of an application's own, see package sqlfilter.
 package sqlite
 
 import (

@@ -5,6 +5,11 @@
 // they are for, and [Rewrite]s of bodies that no switch can describe. The rules
 // themselves, with their sources, are in [Rules]. This is the only package in
 // which a client's name occurs.
+//
+// engine.Config takes a Profile: by default [Auto], which meets all known
+// clients at once; [Strict] for none; [Lookup] for one by name. Which rules bent
+// a request is in engine.Response. A tolerance never widens access, empties a
+// group or drops a filter; what is near a known fault and is not it is refused.
 package compat
 
 import "github.com/rollcall-scim/rollcall/scim"

@@ -6,6 +6,12 @@
 // to a [scim.Backend]. What a schema means is in package schema, what a filter
 // means in filter, what a PATCH does in patch, what a client gets wrong in
 // compat; this package puts them in order.
+//
+// [New] makes an engine of a backend and a [Config], whose zero value is
+// complete; [Engine.For] one like it for each further tenant. An application
+// hands it to scimhttp and never calls Do itself, unless it has another
+// transport, or tests without one. Who calls is not asked here: a request that
+// arrives is allowed.
 package engine
 
 import (

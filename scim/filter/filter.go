@@ -5,7 +5,11 @@
 // [Bind] resolves its names against a resource type and gives its operands
 // their types; from there on a filter can't fail. [Match] and [Page] evaluate
 // bound filters on resources in memory; backends with a query language of
-// their own compile them instead.
+// their own compile them instead, those that speak SQL with package sqlfilter.
+//
+// A backend is given filters that are bound. It never parses one, and calls
+// Match or Page or neither; but what it answers must be what they answer, and
+// package scimtest compares.
 package filter
 
 // The limits that the zero value of [Options] stands for.

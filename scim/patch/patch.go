@@ -7,7 +7,9 @@
 // apart, so that a large group need not be read, and [Diff] says what changed.
 //
 // Uniqueness, references and required attributes nobody touched are not judged
-// here: see package schema and the Backend.
+// here: see package schema and the Backend. Nor is anything stored: the engine
+// hands what comes out to a Backend as a [scim.Change], and an application has
+// no need of this package.
 package patch
 
 import (

@@ -4,6 +4,12 @@
 // On the way in: [Decode] or [Value], then [Defaults] or [Replace], [Check] and
 // [Encode]. On the way out: [Render], and [Load] where the attributes
 // themselves are needed. Nothing here does I/O or keeps state.
+//
+// An application calls [Core] and [Read], which give engine.Config its types;
+// a backend [Load], and [Encode] where it changes a document itself, as when a
+// reference goes with its target. The rest is the engine's. Uniqueness and the
+// existence of what is referred to are not judged here: they need the store,
+// and are a scim.Backend's.
 package schema
 
 // Options are the tolerances a caller may allow; the zero value is the RFC to

@@ -5,7 +5,17 @@
 // which rule of the contract is broken.
 //
 // Resources are made as the engine makes them, by package schema and package
-// patch, and answers are compared with those of package memory.
+// patch, and answers are compared with those of package memory. It says nothing
+// of speed, nor of what an application's own tables must hold; and what it can't
+// see from outside, such as whether a write survives a loss of power, is left to
+// tests of the backend's own.
+//
+//	func TestContract(t *testing.T) {
+//		scimtest.Run(t, scimtest.Harness{Open: func(t *testing.T) (a, b scim.Backend) {
+//			db := open(t)
+//			return db.Tenant("a"), db.Tenant("b")
+//		}})
+//	}
 package scimtest
 
 import (
