@@ -36,6 +36,7 @@ var layers = map[string][]string{
 	"examples/mount":              {"scim", "scim/engine", "scim/scimhttp", "backend/memory"},
 	"examples/ownbackend":         {"scim", "scim/engine", "scim/filter", "scim/schema", "scim/scimhttp"},
 	"examples/owntype":            {"scim", "scim/engine", "scim/schema", "scim/scimhttp", "backend/memory"},
+	"examples/saas":               {"scim", "scim/engine", "scim/schema", "scim/scimhttp", "scim/sqlfilter"},
 	"internal/conformance":        {"scim"},
 	"internal/conformance/report": {"internal/conformance"},
 	"internal/testrun":            {},

@@ -17,5 +17,6 @@
 //
 // The packages schema, filter and patch are what the engine is made of; a
 // backend needs schema.Load, where it wants the attributes of a resource that it
-// stored as text, and no more. The folder examples has programs to begin with.
+// stored as text, and no more. The folder examples has a program for each of
+// these, and docs/embedding.md walks through the largest.
 package scim

@@ -10,7 +10,8 @@
 // references and the change log need.
 //
 // The file is this package's own, which makes and migrates its tables. For
-// people in tables of an application's own, see package sqlfilter.
+// people in tables of an application's own, see package sqlfilter and
+// examples/saas.
 package sqlite
 
 import (

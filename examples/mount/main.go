@@ -4,7 +4,8 @@
 //	mount ADDRESS TOKEN
 //
 // It keeps people in memory, as package memory does. To keep them elsewhere,
-// see examples/ownbackend; for many customers, scimhttp.NewResolver.
+// see examples/ownbackend; for many customers and tables of one's own,
+// examples/saas.
 package main
 
 import (

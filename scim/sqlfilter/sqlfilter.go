@@ -17,7 +17,7 @@
 //
 // It runs nothing and knows no driver. A store that is free to lay out its
 // tables has a better choice in rows of attributes, as package sqlite keeps
-// them.
+// them. See examples/saas for a whole backend on this package.
 package sqlfilter
 
 import (
