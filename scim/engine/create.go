@@ -40,7 +40,7 @@ func (c *call) create(t *scim.ResourceType) (Response, error) {
 	}
 	stored.Type = t
 	c.id = stored.ID
-	c.reportUnknown(r, stored)
+	c.reportUnknown(nil, r, stored, named)
 	return c.resource(201, stored, sel, named)
 }
 

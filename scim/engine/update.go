@@ -82,6 +82,7 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 			return outcome{}, err
 		}
 		if len(ch.Deltas) == 0 {
+			c.reportUnknown(before, ch.After, before, ed.touched)
 			return outcome{r: before, sent: ed.touched}, nil
 		}
 		if k.named() {
@@ -106,7 +107,7 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 			return outcome{}, c.conflict(ref.Type, err)
 		}
 		r.Type = ref.Type
-		c.reportUnknown(ch.After, r)
+		c.reportUnknown(before, ch.After, r, ed.touched)
 		return outcome{r: r, whole: !apart, sent: ed.touched}, nil
 	}
 }
