@@ -94,6 +94,10 @@ func (a *answer) send(r engine.Response) (abort bool) {
 	return a.finish() != nil
 }
 
+// typed reports whether the answer to r has a media type: those without a body
+// have none.
+func typed(r engine.Response) bool { return r.Body != nil || r.Status >= 400 }
+
 // fail replaces what was written so far by an error, if none of it has left.
 func (a *answer) fail(r engine.Response) (abort bool) {
 	if a.out != nil {

@@ -220,22 +220,29 @@ func (h *Handler) do(ctx context.Context, r *http.Request, a *answer) (engine.Re
 		return req, failed(&scim.Error{Status: http.StatusNotAcceptable,
 			Detail: "answers are " + scimType + " or " + plainType + ", and the Accept header allows neither (RFC 7644 §3.8)"})
 	}
-	if req.Query, err = query(r.URL.RawQuery); err != nil {
-		return req, failed(err)
-	}
-	l := &hold{of: h.large}
-	defer l.release()
-	body, err := h.body(r, a, min(e.BodyLimit(r.Method, path), h.o.MaxBody), l)
-	if err != nil {
-		return req, failed(err)
-	}
-	whole := req
-	whole.Body = body
-	resp := e.Do(ctx, whole)
-	if !ok || a.mediaType == plainType {
+	resp := h.run(ctx, r, a, e, &req)
+	if !ok || a.mediaType == plainType && typed(resp) {
 		resp.Rules = append(resp.Rules, "HTTP-02")
 	}
 	return req, resp
+}
+
+// run reads what is left of the request and has e answer it. req stays without
+// the body.
+func (h *Handler) run(ctx context.Context, r *http.Request, a *answer, e *engine.Engine, req *engine.Request) engine.Response {
+	var err error
+	if req.Query, err = query(r.URL.RawQuery); err != nil {
+		return failed(err)
+	}
+	l := &hold{of: h.large}
+	defer l.release()
+	body, err := h.body(r, a, min(e.BodyLimit(r.Method, req.Path), h.o.MaxBody), l)
+	if err != nil {
+		return failed(err)
+	}
+	whole := *req
+	whole.Body = body
+	return e.Do(ctx, whole)
 }
 
 // failed is the Response for a request that does not reach the engine.
