@@ -26,6 +26,8 @@ type Store struct {
 	Now   func() time.Time // the clock; nil: time.Now
 	NewID func() string    // makes ids, never the same twice; nil: random UUIDs
 
+	UndeleteDays int // how long what is deleted can be restored; 0: not at all
+
 	mu sync.Mutex
 	state
 }
@@ -35,6 +37,7 @@ type Store struct {
 type state struct {
 	entries map[string]*entry
 	order   []string // ids, in order of creation
+	deleted []grave  // the last deleted last
 	log     []event
 	seq     int64 // of the last entry created
 
@@ -43,7 +46,7 @@ type state struct {
 }
 
 func (s state) clone() state {
-	return state{entries: maps.Clone(s.entries), order: slices.Clone(s.order), log: slices.Clone(s.log), seq: s.seq}
+	return state{entries: maps.Clone(s.entries), order: slices.Clone(s.order), deleted: slices.Clone(s.deleted), log: slices.Clone(s.log), seq: s.seq}
 }
 
 type entry struct {
@@ -57,6 +60,7 @@ var _ interface {
 	scim.Batcher
 	scim.Importer
 	scim.ChangeFeed
+	scim.Undeleter
 } = (*Store)(nil)
 
 // Create stores r under a new id ([scim.Backend]).
@@ -214,6 +218,7 @@ func (s *Store) Delete(ctx context.Context, ref scim.Ref, version string) error 
 	if version != "" && version != e.Meta.Version {
 		return scim.ErrVersionMismatch
 	}
+	s.bury(e)
 	s.order = slices.DeleteFunc(s.order, func(id string) bool { return id == e.ID })
 	s.put(ctx, "delete", e, nil)
 	for _, id := range s.order {
@@ -231,7 +236,7 @@ func (s *Store) Batch(ctx context.Context, f func(scim.Backend) error) error {
 		return err
 	}
 	defer s.mu.Unlock()
-	scratch := &Store{Now: s.Now, NewID: s.NewID, state: s.state.clone()}
+	scratch := &Store{Now: s.Now, NewID: s.NewID, UndeleteDays: s.UndeleteDays, state: s.state.clone()}
 	if err := f(scratch); err != nil {
 		return err
 	}

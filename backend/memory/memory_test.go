@@ -15,7 +15,9 @@ import (
 func TestContract(t *testing.T) {
 	t.Parallel()
 	scimtest.Run(t, scimtest.Harness{
-		Open:  func(*testing.T) (a, b scim.Backend) { return new(memory.Store), new(memory.Store) },
+		Open: func(*testing.T) (a, b scim.Backend) {
+			return &memory.Store{UndeleteDays: 30}, &memory.Store{UndeleteDays: 30}
+		},
 		Short: testing.Short(),
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,9 +19,25 @@ import (
 )
 
 // clock is a time that tests set.
-type clock struct{ now time.Time }
+// clock is a clock that a test sets: the store reads it beside the test.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
 
-func (c *clock) time() time.Time { return c.now }
+func newClock() *clock { return &clock{now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)} }
+
+func (c *clock) time() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) add(days int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.AddDate(0, 0, days)
+}
 
 func TestChangeLog(t *testing.T) {
 	t.Parallel()
@@ -117,14 +134,14 @@ func TestNoSecretInFile(t *testing.T) {
 
 func TestPrune(t *testing.T) {
 	t.Parallel()
-	now := &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	now := newClock()
 	db := fresh(t, sqlite.Options{HistoryDays: 400, Now: now.time})
 	s := db.Tenant("a")
 	old := create(t, s, user(t, "old"))
 	create(t, s, group(t, "g", old.ID))
-	now.now = now.now.AddDate(0, 0, 300)
+	now.add(300)
 	recent := create(t, s, user(t, "recent"))
-	now.now = now.now.AddDate(0, 0, 101)
+	now.add(101)
 	if err := db.Prune(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +157,7 @@ func TestPrune(t *testing.T) {
 // TestPruneSteps prunes a record that touched more people than one step takes.
 func TestPruneSteps(t *testing.T) {
 	t.Parallel()
-	now := &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	now := newClock()
 	db := fresh(t, sqlite.Options{HistoryDays: 1, Now: now.time})
 	s := db.Tenant("a")
 	var ids []string
@@ -154,7 +171,7 @@ func TestPruneSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	create(t, s, group(t, "g", ids...))
-	now.now = now.now.AddDate(0, 0, 2)
+	now.add(2)
 	before := db.Commits()
 	if err := db.Prune(t.Context()); err != nil {
 		t.Fatal(err)

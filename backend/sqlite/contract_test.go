@@ -11,7 +11,7 @@ import (
 
 func TestContract(t *testing.T) {
 	scimtest.Run(t, scimtest.Harness{Short: testing.Short(), Open: func(t *testing.T) (a, b scim.Backend) {
-		db := open(t, filepath.Join(t.TempDir(), "rollcall.db"), sqlite.Options{})
+		db := open(t, filepath.Join(t.TempDir(), "rollcall.db"), sqlite.Options{UndeleteDays: 30})
 		return db.Tenant("a"), db.Tenant("b")
 	}})
 }

@@ -28,7 +28,7 @@ func (s *Store) Import(ctx context.Context, r *scim.Resource) error {
 
 func (t *session) create(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
 	now := t.now()
-	row, err := t.insert(ctx, r, t.db.o.NewID(), scim.Meta{Created: now, LastModified: now, Version: "1"})
+	row, err := t.insert(ctx, r, t.w.seq+1, t.db.o.NewID(), scim.Meta{Created: now, LastModified: now, Version: "1"})
 	if err != nil {
 		return nil, err
 	}
@@ -43,18 +43,18 @@ func (t *session) importAs(ctx context.Context, r *scim.Resource) error {
 	case taken:
 		return scim.NotUnique("id")
 	}
-	_, err = t.insert(ctx, r, r.ID, r.Meta)
+	_, err = t.insert(ctx, r, t.w.seq+1, r.ID, r.Meta)
 	return err
 }
 
 // insert stores a resource. All that could refuse it is looked at before the
 // first row is written, so that it needs no savepoint ([writer.bare]).
-func (t *session) insert(ctx context.Context, r *scim.Resource, id string, meta scim.Meta) (*entry, error) {
+func (t *session) insert(ctx context.Context, r *scim.Resource, pk int64, id string, meta scim.Meta) (*entry, error) {
 	typ, err := t.typePK(r.Type)
 	if err != nil {
 		return nil, err
 	}
-	row := &entry{pk: t.w.seq + 1, typ: typ, links: int64(len(r.Links)), r: &scim.Resource{
+	row := &entry{pk: pk, typ: typ, links: int64(len(r.Links)), r: &scim.Resource{
 		Type: r.Type, ID: id, ExternalID: r.ExternalID, Meta: meta, Schemas: slices.Clone(r.Schemas),
 		Text: bytes.Clone(r.Text), Hidden: bytes.Clone(r.Hidden), Digest: r.Digest,
 	}}
@@ -80,7 +80,7 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, id string, meta 
 	if err != nil {
 		return nil, err
 	}
-	t.w.seq = row.pk
+	t.w.seq = max(t.w.seq, row.pk)
 	rec := record{op: "create", row: row, version: meta.Version, deltas: values(r, true)}
 	if len(members) > 0 {
 		added, err := t.insertMembers(row, members)

@@ -71,6 +71,9 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (lef
 	if err != nil {
 		return false, err
 	}
+	if err := t.keep(row, &doc); err != nil {
+		return false, err
+	}
 	for _, q := range []string{`DELETE FROM attrs WHERE res = ?`, `DELETE FROM uniq WHERE res = ?`, `DELETE FROM grams WHERE rowid = ?`} {
 		if err := t.exec(q, row.pk); err != nil {
 			return false, err
@@ -177,6 +180,10 @@ func (t *session) releaseGroups(ctx context.Context, d doomed, limit int) (int, 
 		}
 		if g.typ == 0 {
 			continue // a tombstone itself
+		}
+		err := t.exec(`INSERT OR IGNORE INTO deleted_groups (res, grp) SELECT pk, (SELECT ?) FROM deleted WHERE pk = ?`, g.pk, d.pk)
+		if err != nil {
+			return 0, err
 		}
 		g.members--
 		if err := t.touch(g); err != nil {

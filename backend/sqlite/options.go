@@ -25,10 +25,11 @@ type Options struct {
 	// calls for this tenant last named, if any.
 	Type func(tenant, name string) *scim.ResourceType
 
-	Now         func() time.Time // nil: time.Now
-	NewID       func() string    // nil: UUIDs of version 7 (RFC 9562)
-	HistoryDays int              // how long the change log is kept; 0: for ever. The program's default is 400
-	Logger      *slog.Logger     // nil: slog.Default()
+	Now          func() time.Time // nil: time.Now
+	NewID        func() string    // nil: UUIDs of version 7 (RFC 9562)
+	HistoryDays  int              // how long the change log is kept; 0: for ever. The program's default is 400
+	UndeleteDays int              // how long what is deleted can be restored; 0: not at all. The program's default is 30
+	Logger       *slog.Logger     // nil: slog.Default()
 
 	Readers      int           // connections that read; 0: 4, or one per processor if that is more
 	CacheBytes   int64         // page cache of all connections together; 0: 16 MiB

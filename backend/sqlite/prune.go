@@ -8,23 +8,21 @@ import (
 	"zombiezen.com/go/sqlite"
 )
 
-// pruneStep bounds the rows of the change log that one transaction removes, and
-// pruneEvery is how often the log is looked at.
+// pruneStep bounds the rows that one transaction removes of what is too old, and
+// pruneEvery is how often that is looked for.
 const (
 	pruneStep  = 2_000
 	pruneEvery = time.Hour
 )
 
-// pruneForever keeps the change log as long as Options.HistoryDays says.
+// pruneForever keeps the change log as long as Options.HistoryDays says, and
+// what was deleted as long as Options.UndeleteDays does.
 func (db *DB) pruneForever() {
-	if db.o.HistoryDays <= 0 {
-		return
-	}
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
 		if err := db.prune(db.life); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errClosed) {
-			db.o.Logger.Warn("sqlite: the change log was not pruned; it is tried again later", "err", err)
+			db.o.Logger.Warn("sqlite: what is too old was not removed; it is tried again later", "err", err)
 		}
 		select {
 		case <-tick.C:
@@ -36,11 +34,19 @@ func (db *DB) pruneForever() {
 
 // prune removes what is too old, in small steps between which others write.
 func (db *DB) prune(ctx context.Context) error {
+	if err := db.purge(ctx); err != nil || db.o.HistoryDays <= 0 {
+		return err
+	}
 	oldest := db.o.Now().AddDate(0, 0, -db.o.HistoryDays).UnixMilli()
+	return db.inSteps(ctx, func() (int, error) { return db.writer.pruneOnce(oldest) })
+}
+
+// inSteps runs step on the writer until it removes fewer than pruneStep rows.
+func (db *DB) inSteps(ctx context.Context, step func() (int, error)) error {
 	for {
 		n := 0
 		err := db.writer.do(ctx, func() (err error) {
-			n, err = db.writer.pruneOnce(oldest)
+			n, err = step()
 			return err
 		})
 		if err != nil || n < pruneStep {

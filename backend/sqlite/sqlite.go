@@ -50,6 +50,7 @@ var (
 	_ scim.Importer      = (*Store)(nil)
 	_ scim.Pinger        = (*Store)(nil)
 	_ scim.ChangeFeed    = (*Store)(nil)
+	_ scim.Undeleter     = (*Store)(nil)
 )
 
 // Tenant returns the store of the tenant called name. A tenant comes into

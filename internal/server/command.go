@@ -35,6 +35,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Serve       struct{ Config } `cmd:"" default:"withargs" help:"Serve the directory (what rollcall does without a command)."`
 		Status      struct{ Config } `cmd:"" help:"Say what serves the data folder."`
 		Healthcheck struct{ Config } `cmd:"" help:"Ask the server that is configured so how it is; exit 0 if it is well."`
+		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
 		Replay      replayFlags      `cmd:"" help:"Play recorded conversations of clients against a SCIM server; exit 1 if an answer is not what its client needs."`
 		Version     struct{}         `cmd:"" help:"Print the version."`
 	}
@@ -60,7 +61,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		fmt.Fprintln(stderr, `rollcall: "rollcall serve --help" lists what can be set`)
 		return exitUsage
 	}
-	command, _, _ := strings.Cut(call.Command(), " ")
+	words := strings.Fields(call.Command())
+	command := words[0]
 	switch command {
 	case "version":
 		fmt.Fprintln(stdout, "rollcall", Version())
@@ -68,7 +70,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	case "replay":
 		return cli.Replay.run(ctx, environ, stdout, stderr)
 	}
-	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config}[command]
+	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config,
+		"users": &cli.Users.Config}[command]
 	warnings, err := config.Load(environ)
 	if err != nil {
 		fmt.Fprintln(stderr, "rollcall:", err)
@@ -86,6 +89,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		err = askStatus(ctx, settings.DataDir, stdout)
 	case "healthcheck":
 		err = checkHealth(ctx, settings)
+	case "users":
+		err = cli.Users.run(ctx, words[1], settings, stdout)
 	default:
 		return serve(ctx, settings, warnings, stdout, stderr)
 	}

@@ -19,12 +19,13 @@ type Config struct {
 	TLSKey    string `name:"tls-key" variable:"ROLLCALL_TLS_KEY" placeholder:"FILE" help:"its private key, PEM"`
 	RunAs     string `name:"run-as" variable:"ROLLCALL_RUN_AS" placeholder:"UID:GID" help:"started as root: make the data folder theirs and become them before listening"`
 
-	DataDir     string `name:"data" variable:"ROLLCALL_DATA_DIR SCIM_DATA_DIR" std:"./data" placeholder:"FOLDER" help:"folder of the database, created with mode 0700"`
-	DatabaseURL string `name:"database" variable:"ROLLCALL_DATABASE_URL" placeholder:"URL" help:"reserved for PostgreSQL, which this build does not have"`
-	HistoryDays string `name:"history-days" variable:"ROLLCALL_HISTORY_DAYS" std:"400" placeholder:"DAYS" help:"how long the change log is kept; 0: for ever"`
-	Passwords   string `name:"passwords" variable:"ROLLCALL_PASSWORDS" std:"discard" placeholder:"WHAT" help:"what becomes of passwords: discard, or hash (argon2id)"`
-	Profile     string `name:"profile" variable:"ROLLCALL_PROFILE" std:"auto" placeholder:"NAME" help:"how clients' known faults are met; strict is the RFC to the letter; single switches after it, as in auto,-UniqueGroupNames"`
-	Schemas     string `name:"schemas" variable:"ROLLCALL_SCHEMAS" placeholder:"FOLDER" help:"folder of *.json files with further schemas and resource types; SIGHUP reads them again"`
+	DataDir      string `name:"data" variable:"ROLLCALL_DATA_DIR SCIM_DATA_DIR" std:"./data" placeholder:"FOLDER" help:"folder of the database, created with mode 0700"`
+	DatabaseURL  string `name:"database" variable:"ROLLCALL_DATABASE_URL" placeholder:"URL" help:"reserved for PostgreSQL, which this build does not have"`
+	HistoryDays  string `name:"history-days" variable:"ROLLCALL_HISTORY_DAYS" std:"400" placeholder:"DAYS" help:"how long the change log is kept; 0: for ever"`
+	UndeleteDays string `name:"undelete-days" variable:"ROLLCALL_UNDELETE_DAYS" std:"30" placeholder:"DAYS" help:"how long a deleted user can be restored; 0: deleted is gone"`
+	Passwords    string `name:"passwords" variable:"ROLLCALL_PASSWORDS" std:"discard" placeholder:"WHAT" help:"what becomes of passwords: discard, or hash (argon2id)"`
+	Profile      string `name:"profile" variable:"ROLLCALL_PROFILE" std:"auto" placeholder:"NAME" help:"how clients' known faults are met; strict is the RFC to the letter; single switches after it, as in auto,-UniqueGroupNames"`
+	Schemas      string `name:"schemas" variable:"ROLLCALL_SCHEMAS" placeholder:"FOLDER" help:"folder of *.json files with further schemas and resource types; SIGHUP reads them again"`
 
 	LogLevel     string `name:"log-level" variable:"ROLLCALL_LOG_LEVEL LOGGING_LEVEL_ROOT" std:"INFO" placeholder:"LEVEL" help:"TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"`
 	LogFormat    string `name:"log-format" variable:"ROLLCALL_LOG_FORMAT" std:"text on a terminal, else json" placeholder:"FORMAT" help:"text or json"`

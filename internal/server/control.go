@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,12 +43,20 @@ func (srv *Server) serveControl() (stop func()) {
 		return func() {}
 	}
 	h := &http.Server{ReadHeaderTimeout: headerTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/status" {
+		switch {
+		case r.URL.Path == "/status":
+			writeJSON(w, http.StatusOK, status{Version(), os.Getpid(), srv.started.UTC().Truncate(time.Second),
+				srv.listener.Addr().String(), srv.base, srv.isOpen()})
+		case r.URL.Path == "/order" && r.Method == http.MethodPost:
+			var o order
+			if err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&o); err != nil {
+				writeJSON(w, http.StatusOK, report{Error: "the order can't be read: " + err.Error()})
+				return
+			}
+			writeJSON(w, http.StatusOK, srv.carryOut(r.Context(), o))
+		default:
 			http.NotFound(w, r)
-			return
 		}
-		writeJSON(w, http.StatusOK, status{Version(), os.Getpid(), srv.started.UTC().Truncate(time.Second),
-			srv.listener.Addr().String(), srv.base, srv.isOpen()})
 	})}
 	go func() { _ = h.Serve(l) }() // ends by Close
 	return func() { _ = h.Close() }
@@ -59,28 +66,15 @@ func (srv *Server) serveControl() (stop func()) {
 func askStatus(ctx context.Context, dir string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", controlPath(dir))
-		}}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://control/status", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return fmt.Errorf("no rollcall serves the data folder %s", printable(dir))
-	}
-	defer resp.Body.Close()
 	var s status
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&s); err != nil || resp.StatusCode != http.StatusOK {
-		return errors.Join(fmt.Errorf("the server of %s gave no status", printable(dir)), err)
+	if err := askControl(ctx, dir, "/status", nil, &s); err != nil {
+		return err
 	}
 	access := "with a bearer token"
 	if s.Open {
 		access = "OPEN TO EVERYBODY"
 	}
-	_, err = fmt.Fprintf(out, "rollcall %s, process %d, since %s\nlistens on %s, %s\n%s\n",
+	_, err := fmt.Fprintf(out, "rollcall %s, process %d, since %s\nlistens on %s, %s\n%s\n",
 		s.Version, s.PID, s.Started.Format(time.RFC3339), s.Listen, access, s.Base)
 	return err
 }

@@ -50,6 +50,7 @@ type Server struct {
 	hash       func(string) (string, error) // nil: passwords are discarded
 	cursorKeys func() [][]byte
 	types      atomic.Pointer[[]*scim.ResourceType]
+	engine     atomic.Pointer[engine.Engine]
 	handler    atomic.Pointer[http.Handler] // of the SCIM endpoints
 	page       []byte
 	health     health
@@ -215,6 +216,7 @@ func (srv *Server) LoadSchemas() error {
 	})
 	types = e.Types()
 	srv.types.Store(&types)
+	srv.engine.Store(e)
 	srv.handler.Store(&h)
 	return nil
 }
@@ -268,6 +270,7 @@ func (srv *Server) openDB(ctx context.Context, path string) (*sqlite.DB, error) 
 		Encode:                    schema.Encode,
 		Type:                      srv.typeNamed,
 		HistoryDays:               srv.s.HistoryDays,
+		UndeleteDays:              srv.s.UndeleteDays,
 		Logger:                    srv.log,
 		UnsafeSynchronousForTests: srv.s.unsafeSynchronous,
 	})

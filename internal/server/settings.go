@@ -28,6 +28,7 @@ type Settings struct {
 
 	DataDir       string
 	HistoryDays   int // 0: for ever
+	UndeleteDays  int // 0: not at all
 	HashPasswords bool
 	Profile       compat.Profile
 	Schemas       string // folder
@@ -108,6 +109,9 @@ func (c *Config) Settings() (Settings, error) {
 	}
 	if s.HistoryDays, ok = wholeNumber(cmp.Or(c.HistoryDays, "400"), 36_500); !ok {
 		bad("HistoryDays", c.HistoryDays, "must be a whole number of days from 0 (for ever) to 36500")
+	}
+	if s.UndeleteDays, ok = wholeNumber(cmp.Or(c.UndeleteDays, "30"), 3_650); !ok {
+		bad("UndeleteDays", c.UndeleteDays, "must be a whole number of days from 0 (deleted is gone) to 3650")
 	}
 	switch strings.ToLower(cmp.Or(c.Passwords, "discard")) {
 	case "discard":

@@ -109,6 +109,7 @@ var cases = []struct {
 	{name: "Changes/Queries", run: testChangeQueries, members: true},
 	{name: "Batch", run: testBatch, members: true},
 	{name: "Import", run: testImport},
+	{name: "Undelete", run: testUndelete},
 	{name: "Random/Queries", run: testRandomQueries},
 	{name: "Random/Histories", run: testRandomHistories, members: true},
 }

@@ -1,0 +1,183 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// adminTimeout bounds a subcommand that works on the directory: a restore waits
+// for the writes before it, and touches each group of its user.
+const adminTimeout = time.Minute
+
+// order is what a subcommand wants done with the directory, and report what
+// came of it. They travel through the control socket as JSON.
+type (
+	order struct {
+		Do   string // "deleted" or "restore"
+		Name string // userName or id
+		As   string // "restore": the new userName, or ""
+	}
+	report struct {
+		Deleted  []scim.Deleted `json:",omitempty"`
+		ID, Name string         // of the user restored
+		Groups   int
+		Error    string // for the operator; "": all went well
+	}
+)
+
+// administer carries out an order, by the server of the data folder if there is
+// one, else by opening the folder itself.
+func administer(ctx context.Context, s Settings, o order) (report, error) {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	body, err := json.Marshal(o)
+	if err != nil {
+		return report{}, err
+	}
+	var r report
+	if err = askControl(ctx, s.DataDir, "/order", body, &r); errors.Is(err, errNoServer) {
+		var srv *Server
+		if srv, err = openFolder(ctx, s); err == nil {
+			r = srv.carryOut(ctx, o)
+			srv.Close()
+		}
+	}
+	if err == nil && r.Error != "" {
+		err = errors.New(r.Error)
+	}
+	return r, err
+}
+
+// openFolder opens the directory in a data folder that nothing serves.
+func openFolder(ctx context.Context, s Settings) (srv *Server, err error) {
+	path := filepath.Join(s.DataDir, "rollcall.db")
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("there is no directory in the data folder %s: %w", printable(s.DataDir), bare(err))
+	}
+	srv = &Server{s: s, log: newLogger(os.Stderr, s), started: time.Now(), auth: auth.Open{Tenant: tenant}}
+	defer func() {
+		if err != nil {
+			srv.Close()
+		}
+	}()
+	if srv.lock, err = lockFolder(s.DataDir); err != nil {
+		return srv, err
+	}
+	if err := dropPrivileges(s.DataDir, s.RunAs, srv.log); err != nil {
+		return srv, err
+	}
+	if srv.db, err = srv.openDB(ctx, path); err != nil {
+		return srv, err
+	}
+	srv.store = srv.db.Tenant(tenant)
+	keys, err := srv.db.CursorKeys(ctx)
+	if err != nil {
+		return srv, err
+	}
+	srv.cursorKeys = func() [][]byte { return keys }
+	srv.base = s.baseFor(0)
+	return srv, srv.LoadSchemas()
+}
+
+// carryOut does what an order says.
+func (srv *Server) carryOut(ctx context.Context, o order) (r report) {
+	var err error
+	switch o.Do {
+	case "deleted":
+		r.Deleted, err = srv.store.Deleted(ctx, scim.DeletedQuery{Type: srv.typeNamed(tenant, "User"), Name: o.Name})
+	case "restore":
+		r, err = srv.restore(ctx, o)
+	default:
+		err = fmt.Errorf("this server knows no order %q", printable(o.Do))
+	}
+	var refused *scim.Error
+	switch {
+	case err == nil:
+		return r
+	case errors.As(err, &refused) && refused.Detail != "":
+		return report{Error: refused.Detail}
+	}
+	return report{Error: err.Error()}
+}
+
+func (srv *Server) restore(ctx context.Context, o order) (report, error) {
+	user := srv.typeNamed(tenant, "User")
+	found, err := srv.store.Deleted(ctx, scim.DeletedQuery{Type: user, Name: o.Name, Limit: 10})
+	switch {
+	case err != nil:
+		return report{}, err
+	case len(found) == 0:
+		return report{}, fmt.Errorf("no deleted user that can be restored is called %q or has that id; \"rollcall users deleted\" lists them", printable(o.Name))
+	case len(found) > 1:
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "several deleted users were called %q; give the id of one:", printable(o.Name))
+		for _, d := range found {
+			fmt.Fprintf(&b, "\n  %s  deleted %s", d.ID, d.Time.Format(time.RFC3339))
+		}
+		return report{}, errors.New(b.String())
+	}
+	ctx = scim.WithOrigin(ctx, scim.Origin{Actor: "rollcall users restore"})
+	u, err := srv.engine.Load().Restore(ctx, scim.Ref{Type: user, ID: found[0].ID}, o.As)
+	var refused *scim.Error
+	if errors.Is(err, scim.ErrUniqueness) && errors.As(err, &refused) {
+		return report{}, fmt.Errorf("another user took a unique value of %q meanwhile: %s; rename or delete that one, or restore with --as NEWNAME",
+			printable(found[0].Name), refused.Detail)
+	}
+	if err != nil {
+		return report{}, err
+	}
+	name := found[0].Name
+	if o.As != "" {
+		name = o.As
+	}
+	srv.log.Info("a deleted user was restored", "id", u.ID, "userName", name, "groups", len(u.Groups))
+	return report{ID: u.ID, Name: name, Groups: len(u.Groups)}, nil
+}
+
+// errNoServer says that nothing serves a data folder.
+var errNoServer = errors.New("no rollcall serves the data folder")
+
+// askControl sends a request to the server of a data folder and decodes its
+// answer. A nil body makes it a GET.
+func askControl(ctx context.Context, dir, path string, body []byte, answer any) error {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", controlPath(dir))
+		}}}
+	method := http.MethodGet
+	if body != nil {
+		method = http.MethodPost
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://control"+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		var dial *net.OpError
+		if errors.As(err, &dial) && dial.Op == "dial" && !errors.Is(err, os.ErrPermission) {
+			return fmt.Errorf("%w %s", errNoServer, printable(dir))
+		}
+		return fmt.Errorf("the server of %s can't be asked: %w", printable(dir), bare(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server of %s is another version and does not know this command: %s", printable(dir), resp.Status)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(answer); err != nil {
+		return fmt.Errorf("the server of %s gave no answer: %w", printable(dir), err)
+	}
+	return nil
+}
