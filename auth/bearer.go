@@ -61,22 +61,9 @@ func NewBearer(realm, tenant string, tokens ...string) (*Bearer, error) {
 // (RFC 9700 §2.4). Its time depends on neither the token sent nor on which
 // one it equals.
 func (b *Bearer) Authenticate(r *http.Request) (Principal, error) {
-	headers := r.Header.Values("Authorization")
-	switch {
-	case len(headers) == 0:
-		return Principal{}, unauthorized("this endpoint needs a bearer token: Authorization: Bearer …", nil)
-	case len(headers) > 1:
-		return Principal{}, unauthorized("the request has more than one Authorization header", errInvalidToken)
-	}
-	scheme, text, _ := strings.Cut(strings.TrimSpace(headers[0]), " ")
-	text = strings.TrimSpace(text)
-	switch {
-	case !strings.EqualFold(scheme, "Bearer"):
-		return Principal{}, unauthorized("the Authorization header must be of the scheme Bearer (RFC 6750 §2.1)", nil)
-	case text == "":
-		return Principal{}, unauthorized("the Authorization header has no token after Bearer", errInvalidToken)
-	case !wellFormed(text):
-		return Principal{}, unauthorized("the bearer token is malformed (RFC 6750 §2.1)", errInvalidToken)
+	text, err := tokenOf(r)
+	if err != nil {
+		return Principal{}, err
 	}
 	digest := sha256.Sum256([]byte(text))
 	found, at := 0, 0
@@ -91,10 +78,37 @@ func (b *Bearer) Authenticate(r *http.Request) (Principal, error) {
 	return Principal{Tenant: b.tenant, Subject: b.tokens[at].subject}, nil
 }
 
+// tokenOf returns the token of a request that has one Authorization header, of
+// the scheme Bearer.
+func tokenOf(r *http.Request) (string, error) {
+	headers := r.Header.Values("Authorization")
+	switch {
+	case len(headers) == 0:
+		return "", unauthorized("this endpoint needs a bearer token: Authorization: Bearer …", nil)
+	case len(headers) > 1:
+		return "", unauthorized("the request has more than one Authorization header", errInvalidToken)
+	}
+	scheme, text, _ := strings.Cut(strings.TrimSpace(headers[0]), " ")
+	text = strings.TrimSpace(text)
+	switch {
+	case !strings.EqualFold(scheme, "Bearer"):
+		return "", unauthorized("the Authorization header must be of the scheme Bearer (RFC 6750 §2.1)", nil)
+	case text == "":
+		return "", unauthorized("the Authorization header has no token after Bearer", errInvalidToken)
+	case !wellFormed(text):
+		return "", unauthorized("the bearer token is malformed (RFC 6750 §2.1)", errInvalidToken)
+	}
+	return text, nil
+}
+
 // Challenge names the scheme and the realm, and the error invalid_token where
 // credentials were sent (RFC 6750 §3).
 func (b *Bearer) Challenge(err error) string {
-	c := `Bearer realm="` + b.realm + `"`
+	return challenge(b.realm, err)
+}
+
+func challenge(realm string, err error) string {
+	c := `Bearer realm="` + realm + `"`
 	if errors.Is(err, errInvalidToken) {
 		c += `, error="invalid_token"`
 	}

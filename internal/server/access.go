@@ -40,7 +40,7 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 	switch {
 	case w.status >= 500 && w.status != http.StatusNotImplemented && w.status != http.StatusServiceUnavailable:
 		level = slog.LevelError
-	case strings.HasPrefix(path, "/health"):
+	case srv.where.isHealth(path):
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -48,10 +47,10 @@ func administer(ctx context.Context, s Settings, o order) (report, error) {
 	}
 	var r report
 	if err = askControl(ctx, s.DataDir, "/order", body, &r); errors.Is(err, errNoServer) {
-		var srv *Server
-		if srv, err = openFolder(ctx, s); err == nil {
-			r = srv.carryOut(ctx, o)
-			srv.Close()
+		var d *directory
+		if d, err = openFolder(ctx, s); err == nil {
+			r = d.carryOut(ctx, o)
+			d.close()
 		}
 	}
 	if err == nil && r.Error != "" {
@@ -61,44 +60,38 @@ func administer(ctx context.Context, s Settings, o order) (report, error) {
 }
 
 // openFolder opens the directory in a data folder that nothing serves.
-func openFolder(ctx context.Context, s Settings) (srv *Server, err error) {
+func openFolder(ctx context.Context, s Settings) (d *directory, err error) {
 	path := filepath.Join(s.DataDir, "rollcall.db")
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("there is no directory in the data folder %s: %w", printable(s.DataDir), bare(err))
 	}
-	srv = &Server{s: s, log: newLogger(os.Stderr, s), started: time.Now(), auth: auth.Open{Tenant: tenant}}
+	d = &directory{s: s, log: newLogger(os.Stderr, s)}
 	defer func() {
 		if err != nil {
-			srv.Close()
+			d.close()
 		}
 	}()
-	if srv.lock, err = lockFolder(s.DataDir); err != nil {
-		return srv, err
+	if d.lock, err = lockFolder(s.DataDir); err != nil {
+		return d, err
 	}
-	if err := dropPrivileges(s.DataDir, s.RunAs, srv.log); err != nil {
-		return srv, err
+	if err := dropPrivileges(s.DataDir, s.RunAs, d.log); err != nil {
+		return d, err
 	}
-	if srv.db, err = srv.openDB(ctx, path); err != nil {
-		return srv, err
+	if err := d.openStore(ctx, path); err != nil {
+		return d, err
 	}
-	srv.store = srv.db.Tenant(tenant)
-	keys, err := srv.db.CursorKeys(ctx)
-	if err != nil {
-		return srv, err
-	}
-	srv.cursorKeys = func() [][]byte { return keys }
-	srv.base = s.baseFor(0)
-	return srv, srv.LoadSchemas()
+	_, err = d.engine(nil)
+	return d, err
 }
 
 // carryOut does what an order says.
-func (srv *Server) carryOut(ctx context.Context, o order) (r report) {
+func (d *directory) carryOut(ctx context.Context, o order) (r report) {
 	var err error
 	switch o.Do {
 	case "deleted":
-		r.Deleted, err = srv.store.Deleted(ctx, scim.DeletedQuery{Type: srv.typeNamed(tenant, "User"), Name: o.Name})
+		r.Deleted, err = d.store.Deleted(ctx, scim.DeletedQuery{Type: d.typeNamed(tenant, "User"), Name: o.Name})
 	case "restore":
-		r, err = srv.restore(ctx, o)
+		r, err = d.restore(ctx, o)
 	default:
 		err = fmt.Errorf("this server knows no order %q", printable(o.Do))
 	}
@@ -112,9 +105,9 @@ func (srv *Server) carryOut(ctx context.Context, o order) (r report) {
 	return report{Error: err.Error()}
 }
 
-func (srv *Server) restore(ctx context.Context, o order) (report, error) {
-	user := srv.typeNamed(tenant, "User")
-	found, err := srv.store.Deleted(ctx, scim.DeletedQuery{Type: user, Name: o.Name, Limit: 10})
+func (d *directory) restore(ctx context.Context, o order) (report, error) {
+	user := d.typeNamed(tenant, "User")
+	found, err := d.store.Deleted(ctx, scim.DeletedQuery{Type: user, Name: o.Name, Limit: 10})
 	switch {
 	case err != nil:
 		return report{}, err
@@ -129,7 +122,7 @@ func (srv *Server) restore(ctx context.Context, o order) (report, error) {
 		return report{}, errors.New(b.String())
 	}
 	ctx = scim.WithOrigin(ctx, scim.Origin{Actor: "rollcall users restore"})
-	u, err := srv.engine.Load().Restore(ctx, scim.Ref{Type: user, ID: found[0].ID}, o.As)
+	u, err := d.current.Load().Restore(ctx, scim.Ref{Type: user, ID: found[0].ID}, o.As)
 	var refused *scim.Error
 	if errors.Is(err, scim.ErrUniqueness) && errors.As(err, &refused) {
 		return report{}, fmt.Errorf("another user took a unique value of %q meanwhile: %s; rename or delete that one, or restore with --as NEWNAME",
@@ -142,7 +135,7 @@ func (srv *Server) restore(ctx context.Context, o order) (report, error) {
 	if o.As != "" {
 		name = o.As
 	}
-	srv.log.Info("a deleted user was restored", "id", u.ID, "userName", name, "groups", len(u.Groups))
+	d.log.Info("a deleted user was restored", "id", u.ID, "userName", name, "groups", len(u.Groups))
 	return report{ID: u.ID, Name: name, Groups: len(u.Groups)}, nil
 }
 

@@ -27,8 +27,8 @@ func controlPath(dir string) string { return filepath.Join(dir, "control.sock") 
 // serveControl answers the program's other subcommands through a socket that
 // only the owner of the data folder can open, and returns what ends that. The
 // folder is locked, so a socket that is there is a dead one.
-func (srv *Server) serveControl() (stop func()) {
-	path := controlPath(srv.s.DataDir)
+func (d *directory) serveControl(self status) (stop func()) {
+	path := controlPath(d.s.DataDir)
 	_ = os.Remove(path)
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "unix", path)
 	if err == nil {
@@ -36,7 +36,7 @@ func (srv *Server) serveControl() (stop func()) {
 	}
 	if err != nil {
 		// A path that is too long for a socket, a file system without them.
-		srv.log.Warn("no control socket: rollcall status will not find this process", "error", err)
+		d.log.Warn("no control socket: rollcall status will not find this process", "error", err)
 		if l != nil {
 			_ = l.Close()
 		}
@@ -45,15 +45,14 @@ func (srv *Server) serveControl() (stop func()) {
 	h := &http.Server{ReadHeaderTimeout: headerTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/status":
-			writeJSON(w, http.StatusOK, status{Version(), os.Getpid(), srv.started.UTC().Truncate(time.Second),
-				srv.listener.Addr().String(), srv.base, srv.isOpen()})
+			writeJSON(w, http.StatusOK, self)
 		case r.URL.Path == "/order" && r.Method == http.MethodPost:
 			var o order
 			if err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&o); err != nil {
 				writeJSON(w, http.StatusOK, report{Error: "the order can't be read: " + err.Error()})
 				return
 			}
-			writeJSON(w, http.StatusOK, srv.carryOut(r.Context(), o))
+			writeJSON(w, http.StatusOK, d.carryOut(r.Context(), o))
 		default:
 			http.NotFound(w, r)
 		}

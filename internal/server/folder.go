@@ -69,8 +69,10 @@ func dropPrivileges(dir string, to *Owner, log *slog.Logger) error {
 		log.Debug("running as root: ROLLCALL_RUN_AS=uid:gid makes it give that up")
 		return nil
 	}
-	if err := giveAway(dir, *to); err != nil {
-		return fmt.Errorf("can't give the data folder %s to user %d: %w", printable(dir), to.UID, err)
+	if dir != "" {
+		if err := giveAway(dir, *to); err != nil {
+			return fmt.Errorf("can't give the data folder %s to user %d: %w", printable(dir), to.UID, err)
+		}
 	}
 	if err := syscall.Setgroups([]int{to.GID}); err != nil {
 		return fmt.Errorf("can't become user %d: setgroups: %w", to.UID, err)

@@ -11,9 +11,9 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
-// health asks the parts of the program how they are, at most once a second:
-// its endpoint is open to everybody.
-type health struct {
+// vitals asks the parts of the program how they are, at most once a second:
+// the endpoint is open to everybody.
+type vitals struct {
 	parts map[string]func(context.Context) error
 
 	mu    sync.Mutex
@@ -22,54 +22,38 @@ type health struct {
 	well  bool
 }
 
-func (h *health) check() (state map[string]string, well bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if time.Since(h.at) < time.Second && h.state != nil {
-		return h.state, h.well
+func (v *vitals) check() (state map[string]string, well bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if time.Since(v.at) < time.Second && v.state != nil {
+		return v.state, v.well
 	}
 	// Not the request's: who asks and leaves must not make the part look ill.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	h.state, h.well = map[string]string{"process": "healthy"}, true
-	for name, ping := range h.parts {
-		h.state[name] = "healthy"
+	v.state, v.well = map[string]string{"process": "healthy"}, true
+	for name, ping := range v.parts {
+		v.state[name] = "healthy"
 		if ping(ctx) != nil {
-			h.state[name], h.well = "unhealthy", false
+			v.state[name], v.well = "unhealthy", false
 		}
 	}
-	h.at = time.Now()
-	return h.state, h.well
+	v.at = time.Now()
+	return v.state, v.well
 }
 
-// serveHealth answers /health and /health/ready with the state of the parts,
-// and /health/live with that of the process.
+// serveHealth answers a health check.
 func (srv *Server) serveHealth(w http.ResponseWriter, r *http.Request, path string) {
 	if !readOnly(w, r) {
 		return
 	}
-	answer := struct {
-		Status  string            `json:"status"`
-		Version string            `json:"version"`
-		Parts   map[string]string `json:"parts"`
-	}{"healthy", Version(), map[string]string{"process": "healthy"}}
-	status := http.StatusOK
-	switch path {
-	case "/health/live":
-	case "/health", "/health/ready":
-		var well bool
-		answer.Parts, well = srv.health.check()
-		switch {
-		case srv.draining.Load():
-			answer.Status, status = "stopping", http.StatusServiceUnavailable
-		case !well:
-			answer.Status, status = "unhealthy", http.StatusServiceUnavailable
-		}
-	default:
+	of, known := srv.where.health[path]
+	if !known {
 		scimhttp.Error(w, &scim.Error{Status: http.StatusNotFound, Detail: "there is nothing at this path; health is at /health"})
 		return
 	}
-	writeJSON(w, status, answer)
+	status, body := srv.mode.health(of, srv.draining.Load())
+	writeJSON(w, status, body)
 }
 
 // protocol is an entry of /api/protocols, by which a gateway learns what this

@@ -35,7 +35,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
-	case path == "/health" || strings.HasPrefix(path, "/health/"):
+	case srv.where.isHealth(path):
 		srv.serveHealth(out, r, path)
 		return
 	case srv.draining.Load():
@@ -44,10 +44,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
-	// A page for people, a fixed list for gateways and the one document that
-	// RFC 7643 §5 wants readable without credentials.
+	// A page for people, a fixed list for gateways and what the mode has open.
 	public := read && (srv.isPage(r, path) || path == "/api/protocols" ||
-		srv.isServiceProviderConfig(path) && len(r.Header.Values("Authorization")) == 0)
+		srv.where.isPublic(path) && len(r.Header.Values("Authorization")) == 0)
 	if !public {
 		p, err := srv.auth.Authenticate(r)
 		if err != nil {
@@ -60,40 +59,21 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		r = r.WithContext(scim.WithOrigin(ctx, scim.Origin{Actor: p.Subject, RequestID: id}))
 	}
-	switch rest, mounted := srv.underMount(path); {
+	switch mount, rest, mounted := srv.where.split(path); {
 	case srv.isPage(r, path):
 		srv.servePage(out, r)
 	case path == "/api/protocols":
 		serveProtocols(out, r, srv.s.Mount)
 	case mounted:
-		srv.serveSCIM(out, r, rest)
+		srv.serveSCIM(out, r, mount, rest)
 	default:
 		scimhttp.Error(out, &scim.Error{Status: http.StatusNotFound, Detail: "there is nothing at this path; SCIM is under " + srv.s.Mount + "/v2"})
 	}
 }
 
-// underMount returns the rest of a cleaned path that is under the mount.
-func (srv *Server) underMount(path string) (string, bool) {
-	rest, ok := strings.CutPrefix(path, srv.s.Mount)
-	switch {
-	case !ok || rest != "" && rest[0] != '/':
-		return "", false
-	case rest == "":
-		return "/", true
-	}
-	return rest, true
-}
-
-func (srv *Server) isServiceProviderConfig(path string) bool {
-	rest, ok := srv.underMount(path)
-	if !ok {
-		return false
-	}
-	rest = strings.TrimPrefix(rest, "/v2")
-	return strings.EqualFold(rest, "/ServiceProviderConfig") || strings.EqualFold(rest, "/ServiceProviderConfigs")
-}
-
-func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, path string) {
+// serveSCIM hands a request to the endpoints, with the path cleaned: they find
+// out by what the path lacks of the request line where they are mounted.
+func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, mount, path string) {
 	decoded, err := url.PathUnescape(path)
 	if err != nil { // net/http has parsed it: it can't be
 		scimhttp.Error(w, scim.Errorf(scim.TypeInvalidSyntax, "the path is not well-formed (RFC 3986 §2.1)"))
@@ -102,7 +82,7 @@ func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, path string
 	inner := *r
 	u := *r.URL
 	u.Path, u.RawPath = decoded, path
-	inner.URL = &u
+	inner.URL, inner.RequestURI = &u, mount+path
 	(*srv.handler.Load()).ServeHTTP(w, &inner)
 }
 

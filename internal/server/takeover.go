@@ -17,9 +17,9 @@ import (
 // as scim.db, into our own file at path, if that does not exist yet. It works
 // in a folder of its own and renames the finished file into its place at the
 // end, so that an interrupted take-over begins anew; scim.db is never written.
-func (srv *Server) takeOver(ctx context.Context, path string) error {
-	old := filepath.Join(srv.s.DataDir, "scim.db")
-	work := filepath.Join(srv.s.DataDir, "takeover.tmp")
+func (d *directory) takeOver(ctx context.Context, path string) error {
+	old := filepath.Join(d.s.DataDir, "scim.db")
+	work := filepath.Join(d.s.DataDir, "takeover.tmp")
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err // ours is there
 	}
@@ -33,17 +33,17 @@ func (srv *Server) takeOver(ctx context.Context, path string) error {
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return fail(err)
 	}
-	counts, err := srv.importFrom(ctx, old, work)
+	counts, err := d.importFrom(ctx, old, work)
 	if err == nil {
 		err = os.Rename(filepath.Join(work, "rollcall.db"), path)
 	}
 	if err == nil {
-		err = syncFolder(srv.s.DataDir)
+		err = syncFolder(d.s.DataDir)
 	}
 	if err := errors.Join(err, os.RemoveAll(work)); err != nil {
 		return fail(err)
 	}
-	srv.log.Info("took over "+old, "users", counts.Users, "groups", counts.Groups, "memberships", counts.Memberships,
+	d.log.Info("took over "+old, "users", counts.Users, "groups", counts.Groups, "memberships", counts.Memberships,
 		"membershipsOfNobody", counts.Dangling, "withUnknownAttributes", counts.Trimmed)
 	return nil
 }
@@ -51,7 +51,7 @@ func (srv *Server) takeOver(ctx context.Context, path string) error {
 // importFrom makes work/rollcall.db of a copy of the database old. The copy
 // takes the log of what is not yet in the file with it, which could otherwise
 // be read only by changing the folder of the original.
-func (srv *Server) importFrom(ctx context.Context, old, work string) (counts takeover.Counts, err error) {
+func (d *directory) importFrom(ctx context.Context, old, work string) (counts takeover.Counts, err error) {
 	copied := filepath.Join(work, "scim.db")
 	for _, suffix := range []string{"", "-wal"} {
 		if err := copyFile(old+suffix, copied+suffix); err != nil && (suffix == "" || !errors.Is(err, fs.ErrNotExist)) {
@@ -59,7 +59,7 @@ func (srv *Server) importFrom(ctx context.Context, old, work string) (counts tak
 		}
 	}
 	path := filepath.Join(work, "rollcall.db")
-	db, err := srv.openDB(ctx, path)
+	db, err := d.openDB(ctx, path)
 	if err != nil {
 		return counts, err
 	}

@@ -19,6 +19,9 @@ func (h *Handler) base(r *http.Request, version string) (string, error) {
 	if h.o.BaseURL != "" {
 		return withPrefix(h.o.BaseURL, from.prefix), nil
 	}
+	if h.o.Origin != "" {
+		return withPrefix(h.o.Origin, from.prefix) + mount(r) + version, nil
+	}
 	host, scheme := r.Host, "http"
 	if r.TLS != nil {
 		scheme = "https"

@@ -36,9 +36,14 @@ type Options struct {
 	// something in front decides which hosts arrive here.
 	BaseURL string
 
+	// Origin is the part of the BaseURL before the path where the handler is
+	// mounted, such as "https://id.example.com", for one that is mounted in more
+	// than one place: the rest is that of each request. A BaseURL wins.
+	Origin string
+
 	// TrustedProxies are the addresses whose X-Forwarded-Proto, -Host and
-	// -Prefix and Forwarded headers count; nil: none. With a BaseURL only the
-	// prefix does: it is put before the path of the BaseURL.
+	// -Prefix and Forwarded headers count; nil: none. With a BaseURL or an
+	// Origin only the prefix does: it is put before their path.
 	TrustedProxies []netip.Prefix
 
 	// MaxBody bounds the bodies of requests in bytes, over the limits of the
@@ -127,7 +132,7 @@ func newHandler(o Options) *Handler {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	o.BaseURL = strings.TrimRight(o.BaseURL, "/")
+	o.BaseURL, o.Origin = strings.TrimRight(o.BaseURL, "/"), strings.TrimRight(o.Origin, "/")
 	return &Handler{o: o, large: newLarge(o.MaxBody, min(largeWait, o.BodyTimeout))}
 }
 

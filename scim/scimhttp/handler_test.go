@@ -487,6 +487,7 @@ func TestBase(t *testing.T) {
 	configured := serve(t, nil, engine.Config{}, scimhttp.Options{BaseURL: "https://id.example/scim/v2", TrustedProxies: proxies})
 	open := serve(t, nil, engine.Config{}, scimhttp.Options{})
 	behind := serve(t, nil, engine.Config{}, scimhttp.Options{TrustedProxies: proxies})
+	origin := serve(t, nil, engine.Config{}, scimhttp.Options{Origin: "https://id.example/idm/", TrustedProxies: proxies})
 	host := func(url string) string { h, _, _ := strings.Cut(strings.TrimPrefix(url, "http://"), "/"); return h }
 	for _, tt := range []struct {
 		name, url string
@@ -497,6 +498,8 @@ func TestBase(t *testing.T) {
 		{"configured, prefix", configured, []string{"X-Forwarded-Prefix: /gw"}, "https://id.example/gw/scim/v2"},
 		{"configured, prefix that is there", configured, []string{"X-Forwarded-Prefix: /scim"}, "https://id.example/scim/v2"},
 		{"configured, evil prefix", configured, []string{"X-Forwarded-Prefix: //evil.example/x@"}, "https://id.example/scim/v2"},
+		{"origin", origin, []string{"Host: evil.example", "X-Forwarded-Host: evil.example"}, "https://id.example/idm/scim/v2"},
+		{"origin, prefix", origin, []string{"X-Forwarded-Prefix: /gw"}, "https://id.example/gw/idm/scim/v2"},
 		{"open", open, nil, "http://" + host(open) + "/scim/v2"},
 		{"open, host", open, []string{"Host: other.example:8443"}, "http://other.example:8443/scim/v2"},
 		{"open, forwarded by nobody", open, []string{"X-Forwarded-Host: evil.example", "X-Forwarded-Proto: https", "Forwarded: host=evil.example"}, "http://" + host(open) + "/scim/v2"},
