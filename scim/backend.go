@@ -121,9 +121,13 @@ type Change struct {
 	Before, After *Resource // both with Attrs; After also encoded
 	Deltas        []Delta   // never empty
 
-	IfVersion string   // the version the client asked for (If-Match), or ""
-	Method    string   // "PUT" or "PATCH"
-	Touched   []string // canonical paths of the attributes the client named
+	IfVersion string // the version the client asked for (If-Match), or ""
+	Method    string // "PUT" or "PATCH"
+
+	// Touched are the canonical paths of the attributes that the client named.
+	// To a [Capable] backend or [Shaper] they also tell the sub-attributes it
+	// named of an attribute with one complex value ("name", "name.formatted").
+	Touched []string
 }
 
 // Delta is what changed in one attribute. A backend that stores whole

@@ -38,6 +38,10 @@ type Attribute struct {
 	// Derived marks User.groups: the memberships of the resource, computed
 	// by the backend into [Resource.Groups].
 	Derived bool
+
+	// Unstored marks what a backend has no place for ([Traits]): clients may
+	// name it, but no resource has a value of it, and no schema lists it.
+	Unstored bool
 }
 
 // Sub returns the sub-attribute called name, without regard to case, or nil.
@@ -149,6 +153,12 @@ type Extension struct {
 	Required bool
 }
 
+// Unstored reports whether the schema has nothing but attributes that the
+// backend has no place for.
+func (s *Schema) Unstored() bool {
+	return !slices.ContainsFunc(s.Attributes, func(a *Attribute) bool { return !a.Unstored })
+}
+
 // Extension returns the extension whose URN is urn, without regard to case,
 // or nil.
 func (t *ResourceType) Extension(urn string) *Schema {
@@ -191,9 +201,9 @@ var Common = []*Attribute{
 		ro := func(s *Attribute) { s.Mutability, s.CaseExact = ReadOnly, true }
 		a.Mutability = ReadOnly
 		a.SubAttributes = []*Attribute{
-			common("resourceType", TypeString, ro),
 			common("created", TypeDateTime, ro),
 			common("lastModified", TypeDateTime, ro),
+			common("resourceType", TypeString, ro),
 			common("location", TypeReference, ro),
 			common("version", TypeString, ro),
 		}

@@ -109,6 +109,7 @@ func (c *call) schemaOptions() schema.Options {
 		UnwrapSingles:  s.UnwrapSingles,
 		BareReferences: s.BareReferences,
 		FreeFormats:    s.FreeFormats,
+		OwnRequired:    c.e.traits.OwnRequired,
 		MaxValues:      c.e.c.Limits.Values,
 		Served:         c.e.serves,
 		Report:         c.report,

@@ -17,13 +17,15 @@ func (c *call) create(t *scim.ResourceType) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	o := c.schemaOptions()
-	r, named, err := schema.Decode(t, body, o)
+	r, named, err := c.decode(t, body)
 	if err != nil {
 		return Response{}, err
 	}
-	r.Type = t
 	schema.Defaults(r, named)
+	if r, err = c.shape(nil, r, named); err != nil {
+		return Response{}, err
+	}
+	o := c.schemaOptions()
 	if err := schema.Check(nil, r, o); err != nil {
 		return Response{}, err
 	}

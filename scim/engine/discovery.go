@@ -32,16 +32,19 @@ func (e *Engine) documents() map[string]*document {
 	}
 	put("ServiceProviderConfig", e.serviceProviderConfig())
 	var types, schemas []string
-	for _, t := range e.types {
+	for _, t := range e.published {
 		types = append(types, put("ResourceTypes/"+t.Name, describeType(t)))
 	}
-	for _, s := range allSchemas(e.types) {
+	for _, s := range allSchemas(e.published) {
 		schemas = append(schemas, put("Schemas/"+s.ID, describeSchema(s)))
 	}
 	for path, list := range map[string][]string{"resourcetypes": types, "schemas": schemas} {
 		n := itoa(int64(len(list)))
-		text := `{"schemas":["` + scim.ListResponseURN + `"],"totalResults":` + n + `,"itemsPerPage":` + n +
-			`,"startIndex":1,"Resources":[` + strings.Join(list, ",") + `]}`
+		text := `{"schemas":["` + scim.ListResponseURN + `"],"totalResults":` + n
+		if !e.traits.ShortLists {
+			text += `,"itemsPerPage":` + n + `,"startIndex":1`
+		}
+		text += `,"Resources":[` + strings.Join(list, ",") + `]}`
 		docs[path] = &document{parts: splitParts(text), etag: digestTag(text)}
 	}
 	return docs
@@ -179,6 +182,10 @@ func (e *Engine) serviceProviderConfig() scim.Object {
 		}
 		schemes = append(schemes, o)
 	}
+	operations, payload := l.BulkOperations, l.LargeBody
+	if e.c.NoBulk {
+		operations, payload = 0, 0
+	}
 	method := "index"
 	if e.c.CursorOnly {
 		method = "cursor"
@@ -193,7 +200,7 @@ func (e *Engine) serviceProviderConfig() scim.Object {
 	return append(o,
 		scim.Member{Name: "patch", Value: supported(!e.c.NoPatch)},
 		scim.Member{Name: "bulk", Value: supported(!e.c.NoBulk,
-			scim.Member{Name: "maxOperations", Value: l.BulkOperations}, scim.Member{Name: "maxPayloadSize", Value: l.LargeBody})},
+			scim.Member{Name: "maxOperations", Value: operations}, scim.Member{Name: "maxPayloadSize", Value: payload})},
 		scim.Member{Name: "filter", Value: supported(true, scim.Member{Name: "maxResults", Value: l.MaxPage})},
 		scim.Member{Name: "changePassword", Value: supported(e.c.Password != nil)},
 		scim.Member{Name: "sort", Value: supported(!e.c.NoSort)},

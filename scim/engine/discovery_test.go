@@ -23,7 +23,7 @@ func TestServiceProviderConfig(t *testing.T) {
 	a := c.must(200, "GET /ServiceProviderConfig", "")
 	want := `{"schemas":["` + scim.ServiceProviderConfigURN + `"],"meta":{"resourceType":"ServiceProviderConfig","location":"` + base +
 		`/ServiceProviderConfig","version":` + string(scim.AppendString(nil, a.ETag)) + `},"documentationUri":"https://docs.example",` +
-		`"patch":{"supported":false},"bulk":{"supported":false,"maxOperations":7,"maxPayloadSize":9},` +
+		`"patch":{"supported":false},"bulk":{"supported":false,"maxOperations":0,"maxPayloadSize":0},` +
 		`"filter":{"supported":true,"maxResults":50},"changePassword":{"supported":false},"sort":{"supported":false},"etag":{"supported":true},` +
 		`"pagination":{"cursor":true,"index":true,"defaultPaginationMethod":"index","defaultPageSize":50,"maxPageSize":50,"cursorTimeout":90},` +
 		`"authenticationSchemes":[{"type":"oauthbearertoken","name":"n","description":"d","specUri":"s","primary":true}]}`

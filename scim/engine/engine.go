@@ -29,9 +29,16 @@ import (
 // concurrent use. [New] makes the first one and [Engine.For] those of further
 // tenants.
 type Engine struct {
-	c       Config // defaults filled in
-	types   []*scim.ResourceType
-	paths   [][]string // the segments of the endpoint of each type
+	c         Config // defaults filled in, and what the backend's traits leave of it
+	types     []*scim.ResourceType
+	published []*scim.ResourceType // types without what is kept nowhere
+	paths     [][]string           // the segments of the endpoint of each type
+
+	own    struct{ NoETag, NoBulk bool } // as the Config said
+	traits scim.Traits                   // of the backend; zero: it is a directory
+	facade bool                          // the backend has traits
+	shaper scim.Shaper                   // nil: the backend keeps what it is given
+
 	backend scim.Backend
 	members scim.MemberUpdater // nil: the backend keeps members in the group
 	batcher scim.Batcher       // nil: each write is committed by itself
@@ -41,7 +48,7 @@ type Engine struct {
 	secrets map[string]bool // folded names of the attributes that are hashed
 }
 
-// New returns an Engine for b, or an error if the resource types of c do not
+// New returns an Engine for b, and obeys its traits ([scim.Capable]), or an error if the resource types of c do not
 // agree (RFC 7643 §6): two of one name or endpoint, or one that takes the name
 // of an endpoint of RFC 7644 §3.2.
 func New(b scim.Backend, c Config) (*Engine, error) {
@@ -52,6 +59,7 @@ func New(b scim.Backend, c Config) (*Engine, error) {
 		c.CursorKeys = func() [][]byte { return [][]byte{key} }
 	}
 	e := &Engine{c: c, types: slices.Clone(c.Types), locks: newLocks(), refs: map[string]bool{}, secrets: map[string]bool{}}
+	e.own.NoETag, e.own.NoBulk = c.NoETag, c.NoBulk
 	if err := agree(e.types); err != nil {
 		return nil, err
 	}
@@ -73,8 +81,9 @@ func New(b scim.Backend, c Config) (*Engine, error) {
 			}
 		})
 	}
+	e.published = e.types
 	e.over(b)
-	e.docs = e.documents()
+	e.obey(b)
 	return e, nil
 }
 
@@ -87,13 +96,15 @@ func (e *Engine) Profile() compat.Profile { return e.c.Profile }
 // limits, cursor keys (RFC 7644 §6). It costs a few hundred bytes where [New]
 // costs some milliseconds and hundreds of kilobytes, so an application with many
 // customers calls New once and For with each request; there is nothing to keep
-// and nothing to evict. The name is sealed into cursors in place of
+// and nothing to evict. Only if b has other traits ([scim.Capable]) than the
+// first one costs what New does. The name is sealed into cursors in place of
 // Config.Tenant: each tenant must have its own, lest a cursor of one be taken
 // for one of another.
 func (e *Engine) For(b scim.Backend, tenant string) *Engine {
 	other := *e
 	other.c.Tenant = tenant
 	other.over(b)
+	other.obey(b)
 	return &other
 }
 
@@ -102,17 +113,19 @@ func (e *Engine) over(b scim.Backend) {
 	e.backend = b
 	e.members, _ = b.(scim.MemberUpdater)
 	e.batcher, _ = b.(scim.Batcher)
+	e.shaper, _ = b.(scim.Shaper)
 }
 
 // Types returns the resource types the engine serves (RFC 7643 §6), as it
 // publishes them. They must not be modified.
-func (e *Engine) Types() []*scim.ResourceType { return e.types }
+func (e *Engine) Types() []*scim.ResourceType { return e.published }
 
-// inside returns the engine over the backend of a batch.
+// inside returns the engine over the backend of a batch, which is what the
+// store is.
 func (e *Engine) inside(b scim.Backend) *Engine {
 	in := *e
 	in.over(b)
-	in.batcher, in.locks = nil, nil
+	in.batcher, in.locks, in.shaper = nil, nil, e.shaper
 	return &in
 }
 

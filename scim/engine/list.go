@@ -51,7 +51,7 @@ func (c *call) page(t *scim.ResourceType, p params, count int) (Response, error)
 		if !p.hasCount && len(page.Resources) > c.e.c.Limits.DefaultPage {
 			c.report("QRY-12")
 		}
-		return c.respond(listing{total: page.Total, startIndex: p.startIndex, resources: page.Resources,
+		return c.respond(listing{total: page.Total, startIndex: p.startIndex, asked: p.asked(), resources: page.Resources,
 			selection: map[*scim.ResourceType]scim.Selection{t: q.Selection}}), nil
 	}
 
@@ -73,7 +73,7 @@ func (c *call) page(t *scim.ResourceType, p params, count int) (Response, error)
 	if !q.NoTotal {
 		total = page.Total
 	}
-	l := listing{total: total, noTotal: total < 0 || c.e.c.NoTotals && count > 0, resources: page.Resources,
+	l := listing{total: total, noTotal: total < 0 || c.e.c.NoTotals && count > 0, asked: true, resources: page.Resources,
 		selection: map[*scim.ResourceType]scim.Selection{t: q.Selection}}
 	if page.Last != nil && count > 0 {
 		l.next, err = c.sealCursor(t.Name, p, position{Count: count, Total: total, Places: []place{{After: page.Last}}})

@@ -127,6 +127,9 @@ type params struct {
 	projection         projection
 }
 
+// asked reports whether the request says which page it wants.
+func (p *params) asked() bool { return p.hasStart || p.hasCount || p.hasCursor }
+
 func (c *call) params() (p params, err error) {
 	if p.projection, err = c.projection(); err != nil {
 		return p, err

@@ -29,6 +29,9 @@ func (c *call) patch(ref scim.Ref) (Response, error) {
 			decoded = true
 		}
 		ed := edit{touched: patch.Touched(ops)}
+		if c.e.facade {
+			ed.touched = patch.Named(ops)
+		}
 		todo := ops
 		if apart {
 			rest, members, ok := patch.Split(ref.Type, ops, o)

@@ -11,7 +11,7 @@ import (
 func (c *call) remove(ref scim.Ref) (Response, error) {
 	for {
 		version, k := "", conditions{}
-		if c.req.IfMatch+c.req.IfNoneMatch+c.req.IfUnmodifiedSince != "" {
+		if !c.e.c.NoETag && c.req.IfMatch+c.req.IfNoneMatch+c.req.IfUnmodifiedSince != "" {
 			r, err := c.e.backend.Get(c.ctx, ref, onlyID)
 			if err != nil {
 				return Response{}, err

@@ -18,22 +18,27 @@ func (c *call) replace(ref scim.Ref) (Response, error) {
 		if err != nil {
 			return edit{}, err
 		}
-		after, named, err := schema.Decode(ref.Type, body, c.schemaOptions())
+		after, named, err := c.decode(ref.Type, body)
 		if err != nil {
 			return edit{}, err
 		}
-		after.Type = ref.Type
+		merges := c.e.traits.PutMerges
 		keep := c.e.c.Profile.Switches.KeepActive
-		schema.Replace(before, after, named, keep)
-		if !keep {
+		switch {
+		case merges:
+			schema.Merge(before, after, named, keep)
+		case keep:
+			schema.Replace(before, after, named, keep)
+		default:
+			schema.Replace(before, after, named, keep)
 			schema.Defaults(after, named)
 		}
-		if keep && before.Attrs.Get("active") == false && !slices.Contains(named, "active") {
+		if keep && !merges && before.Attrs.Get("active") == false && !slices.Contains(named, "active") {
 			c.report("LIFE-08")
 		}
 		ed := edit{after: after, touched: named}
-		if c.e.apart(ref.Type) {
-			ed.members = replacement(ref.Type.Membership(), after)
+		if m := ref.Type.Membership(); c.e.apart(ref.Type) && (!merges || slices.Contains(named, m.Name)) {
+			ed.members = replacement(m, after)
 		}
 		return ed, nil
 	})

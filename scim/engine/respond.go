@@ -81,7 +81,8 @@ func (c *counter) Write(p []byte) (int, error) {
 
 // view returns how resources are shown to this client.
 func (c *call) view(sel scim.Selection, sent []string) schema.View {
-	return schema.View{Base: c.req.Base, Endpoints: c.e.endpoint, Selection: sel, Sent: sent, NoVersion: c.e.c.NoETag}
+	return schema.View{Base: c.req.Base, Endpoints: c.e.endpoint, Selection: sel, Sent: sent, NoVersion: c.e.c.NoETag,
+		WholeSeconds: c.e.traits.WholeSeconds, RelativeRefs: c.e.traits.RelativeRefs}
 }
 
 // location returns the permanent URI of a resource (RFC 7644 §3.1).
@@ -125,7 +126,8 @@ func (c *call) resource(status int, r *scim.Resource, sel scim.Selection, sent [
 type listing struct {
 	total      int
 	noTotal    bool
-	startIndex int // 0 with cursors
+	startIndex int  // 0 with cursors
+	asked      bool // the request had startIndex, count or a cursor
 	next       string
 	resources  []*scim.Resource
 	selection  map[*scim.ResourceType]scim.Selection
@@ -141,12 +143,7 @@ func (c *call) respond(l listing) Response {
 			b = append(b, `,"totalResults":`...)
 			b = strconv.AppendInt(b, int64(l.total), 10)
 		}
-		b = append(b, `,"itemsPerPage":`...)
-		b = strconv.AppendInt(b, int64(len(l.resources)), 10)
-		if l.startIndex > 0 {
-			b = append(b, `,"startIndex":`...)
-			b = strconv.AppendInt(b, int64(l.startIndex), 10)
-		}
+		b = c.e.appendNumbers(b, &l)
 		if l.next != "" {
 			b = append(b, `,"nextCursor":"`...) // base64url: nothing to escape
 			b = append(b, l.next...)
@@ -169,6 +166,30 @@ func (c *call) respond(l listing) Response {
 		return err
 	}
 	return Response{Status: 200, Body: &stream{write: write}, Size: -1}
+}
+
+// appendNumbers appends where the page begins and how long it is (RFC 7644
+// §3.4.2.4). Traits.ShortLists leaves out what a client did not ask for, and
+// has them in the order of the RFC's text.
+func (e *Engine) appendNumbers(b []byte, l *listing) []byte {
+	short := e.traits.ShortLists
+	if short && !l.asked && len(l.resources) >= l.total {
+		return b
+	}
+	number := func(name string, n int) {
+		b = append(b, name...)
+		b = strconv.AppendInt(b, int64(n), 10)
+	}
+	if !short {
+		number(`,"itemsPerPage":`, len(l.resources))
+	}
+	if l.startIndex > 0 {
+		number(`,"startIndex":`, l.startIndex)
+	}
+	if short {
+		number(`,"itemsPerPage":`, len(l.resources))
+	}
+	return b
 }
 
 // quoteShort quotes what a client sent for an error text.

@@ -50,7 +50,7 @@ func (c *call) pageOfAll(p params) (Response, error) {
 			sources[i].at, sources[i].resumed = place, true
 		}
 	}
-	l := listing{selection: map[*scim.ResourceType]scim.Selection{}}
+	l := listing{asked: p.asked(), selection: map[*scim.ResourceType]scim.Selection{}}
 	for _, s := range sources {
 		l.selection[s.query.Type] = s.query.Selection
 	}

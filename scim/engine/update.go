@@ -45,8 +45,9 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 		}
 		return err
 	}
-	// A change of members alone takes no turn: the backend adds and removes.
-	if waits && !apart {
+	// A change of members alone takes no turn: the backend adds and removes. In
+	// front of a façade it does: to read again when its turn has come is dear.
+	if waits && (!apart || c.e.facade) {
 		if err := turn(); err != nil {
 			return outcome{}, err
 		}
@@ -83,7 +84,7 @@ func (c *call) update(ref scim.Ref, change func(before *scim.Resource) (edit, er
 		}
 		if len(ch.Deltas) == 0 {
 			c.reportUnknown(before, ch.After, before, ed.touched)
-			return outcome{r: before, sent: ed.touched}, nil
+			return outcome{r: before, whole: c.e.facade && !apart, sent: ed.touched}, nil
 		}
 		if k.named() {
 			ch.IfVersion = before.Meta.Version
@@ -128,7 +129,9 @@ func (c *call) read(ref scim.Ref, apart bool) (*scim.Resource, error) {
 			sel.Excluded = append(sel.Excluded, scim.AttrPath{Name: a.Name, Attr: a})
 		}
 	}
-	leaveOut(ref.Type.Groups())
+	if !c.e.facade { // what is read of one comes whole, and to read it again is dear
+		leaveOut(ref.Type.Groups())
+	}
 	m := ref.Type.Membership()
 	if apart {
 		leaveOut(m)
@@ -166,11 +169,15 @@ func (c *call) read(ref scim.Ref, apart bool) (*scim.Resource, error) {
 func (c *call) change(before *scim.Resource, ed edit) (scim.Change, error) {
 	after := ed.after
 	after.Type, after.ID, after.Meta = before.Type, before.ID, before.Meta
-	if err := schema.Check(before, after, c.schemaOptions()); err != nil {
-		return scim.Change{}, err
-	}
 	if ed.members != nil {
 		after.Attrs.Set(ed.members.Path.Name, nil)
+	}
+	after, err := c.shape(before, after, ed.touched)
+	if err != nil {
+		return scim.Change{}, err
+	}
+	if err := schema.Check(before, after, c.schemaOptions()); err != nil {
+		return scim.Change{}, err
 	}
 	if err := c.hashPasswords(before, after); err != nil {
 		return scim.Change{}, err

@@ -33,8 +33,10 @@ func Apply(r *scim.Resource, ops []Op, o Options) (*scim.Resource, error) {
 		}
 	}
 	s.finish()
-	if err := s.required(ops); err != nil {
-		return nil, err
+	if !o.Values.OwnRequired {
+		if err := s.required(ops); err != nil {
+			return nil, err
+		}
 	}
 	after.Attrs, after.ExternalID, after.Schemas = s.attrs, s.externalID, []string{r.Type.Schema.ID}
 	for _, x := range r.Type.Extensions {

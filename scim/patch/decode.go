@@ -226,16 +226,28 @@ func (d *decoder) dotted(text string) (string, error) {
 // writable refuses a path whose target no client may change.
 func writable(p scim.Path) error {
 	switch a, sub := p.Attr, p.SubAttr; {
-	case a == nil:
+	case a == nil, a.Unstored:
 		return nil
 	case readOnly(a), sub != nil && readOnly(sub):
 		return scim.Errorf(scim.TypeMutability, "the attribute is readOnly (RFC 7644 §3.5.2)")
+	case sub != nil && sub.Unstored:
+		return nil
 	case a.Membership && sub != nil:
 		return scim.Errorf(scim.TypeMutability, "a member can only be added or removed as a whole (RFC 7643 §4.2)")
 	case sub != nil && derived(a, sub):
 		return scim.Errorf(scim.TypeMutability, `the attribute follows from "%s.value" (RFC 7643 §2.4)`, a.Name)
 	}
 	return nil
+}
+
+// unstored reports whether what p names is kept nowhere, so that no operation
+// changes anything.
+func (d *decoder) unstored(p scim.Path) bool {
+	if p.Attr == nil {
+		x := d.t.Extension(p.URN)
+		return x != nil && x.Unstored()
+	}
+	return p.Attr.Unstored || p.SubAttr != nil && p.SubAttr.Unstored
 }
 
 func readOnly(a *scim.Attribute) bool { return a.Mutability == scim.ReadOnly || a.Derived }

@@ -105,3 +105,30 @@ func Touched(ops []Op) []string {
 	}
 	return slices.Clip(paths)
 }
+
+// Named is Touched and, of attributes with one complex value, the sub-attributes
+// that the operations name (RFC 7644 §3.10). Of one that is unassigned whole
+// there are none.
+func Named(ops []Op) []string {
+	paths := Touched(ops)
+	for _, op := range ops {
+		p := op.Path.AttrPath
+		if p.Attr == nil || p.Attr.MultiValued {
+			continue
+		}
+		add := func(sub string) {
+			at := scim.AttrPath{URN: p.URN, Name: p.Name, Sub: sub}.String()
+			if !slices.Contains(paths, at) {
+				paths = append(paths, at)
+			}
+		}
+		if p.Sub != "" {
+			add(p.Sub)
+		}
+		given, _ := op.Value.(scim.Object)
+		for _, m := range given {
+			add(m.Name)
+		}
+	}
+	return paths
+}

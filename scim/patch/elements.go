@@ -122,6 +122,7 @@ func described(p scim.Path) (scim.Object, bool) {
 		return nil, false
 	}
 	element := scim.Object{}
+	var unstored []string
 	for _, e := range terms {
 		sub := e.Path.SubAttr
 		switch {
@@ -133,11 +134,18 @@ func described(p scim.Path) (scim.Object, bool) {
 			return nil, false
 		}
 		element = with(element, sub.Name, e.Value, rankIn(p.Attr.SubAttributes))
+		if sub.Unstored {
+			unstored = append(unstored, sub.Name)
+		}
 	}
 	if p.Attr.Type != scim.TypeComplex {
 		return element, true
 	}
-	return element, filter.MatchValue(p.Filter, element) // not so if terms contradict one another
+	possible := filter.MatchValue(p.Filter, element) // not so if terms contradict one another
+	for _, name := range unstored {
+		element.Set(name, nil)
+	}
+	return element, possible
 }
 
 // append adds a new element as it is.

@@ -91,6 +91,8 @@ func (d *decoder) pathKey(name, path string, value any) error {
 func (d *decoder) extension(x *scim.Schema, value any) error {
 	object, ok := value.(scim.Object)
 	switch {
+	case x.Unstored():
+		return nil
 	case value == nil:
 		d.ops = append(d.ops, Op{d.op, scim.Path{AttrPath: scim.AttrPath{URN: x.ID}}, nil, d.index})
 		return nil

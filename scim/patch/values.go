@@ -10,6 +10,8 @@ import (
 func (d *decoder) emit(p scim.Path, raw any, has bool) error {
 	whole := p.Attr != nil && p.Attr.MultiValued && p.Filter == nil && p.Sub == ""
 	switch {
+	case d.unstored(p):
+		return nil
 	case d.op == Remove && has && raw != nil && whole:
 		return d.removal(p, raw)
 	case d.op == Remove:

@@ -10,7 +10,7 @@ import (
 // nothing at all (RFC 7644 §3.5.2): "" for a boolean, under StringBooleans, or
 // for what is writeOnly, under EmptyUnassigns. Clients send it for what they do
 // not know. To unassign then would let a suspended account in again, or take
-// its password away.
+// its password away. Of what is Unstored nothing can be said, whatever v is.
 func Absent(a *scim.Attribute, v any, o Options) bool {
 	d := decoder{Options: o, patch: true}
 	return d.absent(a, v)
@@ -22,6 +22,9 @@ func (d *decoder) absent(a *scim.Attribute, v any) bool {
 
 // nothing is absent for an attribute that is, or is part of, a writeOnly one.
 func (d *decoder) nothing(a *scim.Attribute, v any, writeOnly bool) bool {
+	if a.Unstored {
+		return true
+	}
 	if list, ok := v.([]any); ok && a.MultiValued {
 		return len(list) > 0 && !slices.ContainsFunc(list, func(v any) bool { return !d.nothing(a, v, writeOnly) })
 	}

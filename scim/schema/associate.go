@@ -92,19 +92,16 @@ func (o *output) associate(a *scim.Attribute, s associateShow, m scim.MemberRef,
 	}
 	o.b = append(o.b, '{')
 	first := len(o.b)
-	if s.value {
-		o.b = append(o.b, `"value":`...)
-		o.b = scim.AppendString(o.b, m.ID)
-	}
-	if s.ref {
-		o.ref(a, resourceType, m.ID)
-	}
-	if s.kind && m.Type != "" {
-		o.b = scim.AppendString(key(o.b, "type"), m.Type)
-	}
-	if s.display && m.Display != "" {
-		if d := displayOf(a); d != "" {
-			o.b = scim.AppendString(key(o.b, d), m.Display)
+	for _, part := range s.parts[:s.n] {
+		switch {
+		case part == partValue:
+			o.b = scim.AppendString(key(o.b, "value"), m.ID)
+		case part == partRef:
+			o.ref(a, resourceType, m.ID)
+		case part == partType && m.Type != "":
+			o.b = scim.AppendString(key(o.b, "type"), m.Type)
+		case part == partDisplay && m.Display != "":
+			o.b = scim.AppendString(key(o.b, displayOf(a)), m.Display)
 		}
 	}
 	if len(o.b) == first {

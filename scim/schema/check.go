@@ -7,7 +7,7 @@ import (
 )
 
 // Check says whether a resource may be stored: required attributes and
-// extensions are there, immutable ones are as they were, no attribute has more
+// extensions are there (but for o.OwnRequired), immutable ones are as they were, no attribute has more
 // than o.MaxValues values or two that are primary, and values have the form
 // their attribute asks for (RFC 7643 §2.4, §4.1, §6, §7). before is nil on
 // create. Values that are equal in before are not looked at again, so that a
@@ -30,7 +30,7 @@ func Check(before, after *scim.Resource, o Options) error {
 		switch {
 		case assigned(is):
 			c.object(x.Schema.ID, x.Schema.Attributes, was, is)
-		case x.Required:
+		case x.Required && !c.OwnRequired:
 			c.faults.add(scim.TypeInvalidValue, x.Schema.ID, "every %s must have this extension (RFC 7643 §6)", after.Type.Name)
 			c.immutable(x.Schema.ID, x.Schema.Attributes, was, is)
 		default:
@@ -47,11 +47,16 @@ type checker struct {
 	faults faults
 }
 
+// demands reports whether a client must give the attribute a value.
+func (c *checker) demands(a *scim.Attribute) bool {
+	return a.Required && !c.OwnRequired && a.Mutability != scim.ReadOnly
+}
+
 // object checks the attributes of a resource or of one extension.
 func (c *checker) object(urn string, attrs []*scim.Attribute, before, after scim.Object) {
 	for _, a := range attrs {
 		v := after.Get(a.Name)
-		if a.Required && a.Mutability != scim.ReadOnly && !present(a, v) && (c.create || !a.Membership) {
+		if c.demands(a) && !present(a, v) && (c.create || !a.Membership) {
 			c.faults.add(scim.TypeInvalidValue, canonical(urn, a), "a value is required (RFC 7643 §7)")
 			continue
 		}
@@ -101,7 +106,7 @@ func (c *checker) one(urn, path string, a, parent *scim.Attribute, v any) {
 	for _, s := range a.SubAttributes {
 		sub := path + "." + s.Name
 		switch v := o.Get(s.Name); {
-		case s.Required && s.Mutability != scim.ReadOnly && !present(s, v):
+		case c.demands(s) && !present(s, v):
 			c.faults.add(scim.TypeInvalidValue, sub, "a value is required (RFC 7643 §7)")
 		case v != nil:
 			c.one(urn, sub, s, a, v)

@@ -16,6 +16,8 @@ import (
 // and extension attributes that the client named, null ones included and those
 // that are [Absent] not; an extension set to null is listed by its URN.
 //
+// What is Unstored is dropped without being looked at.
+//
 // The error tells all faults, in one order for one content, and has the type
 // of the gravest: invalidSyntax for schemas and unknown attributes, else
 // invalidValue.
@@ -46,6 +48,9 @@ func Decode(t *scim.ResourceType, raw scim.Object, o Options) (r *scim.Resource,
 			continue
 		}
 		urn := t.Extensions[i].Schema.ID
+		if t.Extensions[i].Schema.Unstored() {
+			continue
+		}
 		if s.value == nil {
 			named = append(named, urn)
 			continue

@@ -17,12 +17,15 @@ type View struct {
 	Selection scim.Selection
 	Sent      []string // canonical paths the client sent in this write: returned "request" ones are shown
 	NoVersion bool     // ETags are off (ETG-018)
+
+	WholeSeconds bool // times have no fraction
+	RelativeRefs bool // $ref is relative to Base: "Users/{id}"
 }
 
 // Render writes r as JSON, members as they are read (RFC 7643 §3, RFC 7644
 // §3.9). The order of the names is always the same: schemas, id, externalId,
-// meta, the attributes of the base schema in its order, members or groups, then
-// the extensions. What the selection does not touch in the document is copied
+// meta, the attributes of the base schema in its order, members or groups, whose
+// values are in the order of their sub-attributes, then the extensions. What the selection does not touch in the document is copied
 // from Text without being decoded.
 //
 // An error of w or of r.Members ends it, with part of the answer written if
@@ -124,22 +127,22 @@ func (o *output) meta(m metaShow) {
 		}
 		b = append(append(append(b, '"'), name...), `":`...)
 	}
+	if m.created {
+		name("created")
+		b = o.time(b, r.Meta.Created)
+	}
+	if m.lastModified {
+		name("lastModified")
+		b = o.time(b, r.Meta.LastModified)
+	}
 	if m.resourceType {
 		name("resourceType")
 		b = scim.AppendString(b, r.Type.Name)
 	}
-	if m.created {
-		name("created")
-		b = appendTime(b, r.Meta.Created)
-	}
-	if m.lastModified {
-		name("lastModified")
-		b = appendTime(b, r.Meta.LastModified)
-	}
 	if m.location {
 		name("location")
 		b = append(b, '"')
-		b = o.uri(b, r.Type.Endpoint, r.ID)
+		b = uri(appendEscaped(b, o.v.Base), r.Type.Endpoint, r.ID)
 		b = append(b, '"')
 	}
 	if m.version && !o.v.NoVersion && r.Meta.Version != "" {
@@ -164,9 +167,8 @@ func Location(base, endpoint, id string) string {
 	return base + endpoint + "/" + url.PathEscape(id)
 }
 
-// uri appends the URI of a resource, ready to stand in JSON.
-func (o *output) uri(b []byte, endpoint, id string) []byte {
-	b = appendEscaped(b, o.v.Base)
+// uri appends the path of a resource below the base URI, ready to stand in JSON.
+func uri(b []byte, endpoint, id string) []byte {
 	b = append(b, endpoint...)
 	b = append(b, '/')
 	for i := range len(id) {
@@ -185,10 +187,15 @@ func appendEscaped(b []byte, s string) []byte {
 	return b[:len(b)-2]
 }
 
-// appendTime appends a time as COM-017 wants it: UTC, "Z", milliseconds.
-func appendTime(b []byte, t time.Time) []byte {
+// time appends a time as COM-017 wants it: UTC, "Z", milliseconds unless the
+// view has none.
+func (o *output) time(b []byte, t time.Time) []byte {
+	layout := "2006-01-02T15:04:05.000Z"
+	if o.v.WholeSeconds {
+		layout = "2006-01-02T15:04:05Z"
+	}
 	b = append(b, '"')
-	b = t.UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z")
+	b = t.UTC().AppendFormat(b, layout)
 	return append(b, '"')
 }
 
@@ -286,7 +293,12 @@ func (o *output) ref(a *scim.Attribute, typeName, id string) {
 		return
 	}
 	o.b = append(key(o.b, "$ref"), '"')
-	o.b = append(o.uri(o.b, endpoint, id), '"')
+	if o.v.RelativeRefs {
+		endpoint = strings.TrimPrefix(endpoint, "/")
+	} else {
+		o.b = appendEscaped(o.b, o.v.Base)
+	}
+	o.b = append(uri(o.b, endpoint, id), '"')
 }
 
 // attributeAt returns the attribute with the canonical path, or nil.

@@ -65,7 +65,7 @@ func person(t testing.TB) *scim.Resource {
 
 const (
 	personHead = `{"schemas":["` + scim.UserURN + `","` + scim.EnterpriseUserURN + `"],"id":"U1"`
-	personMeta = `"meta":{"resourceType":"User","created":"2026-01-02T02:04:05.000Z","lastModified":"2026-01-02T03:04:05.678Z",` +
+	personMeta = `"meta":{"created":"2026-01-02T02:04:05.000Z","lastModified":"2026-01-02T03:04:05.678Z","resourceType":"User",` +
 		`"location":"https://h/scim/v2/Users/U1","version":"W/\"3\""}`
 	personBody = `"userName":"bjensen","name":{"familyName":"J","givenName":"B"},"emails":[{"value":"a@x","type":"work"},{"value":"b@x"}]`
 	personIn   = `"groups":[{"value":"G1","$ref":"https://h/scim/v2/Groups/G1","type":"direct","display":"One"},` +

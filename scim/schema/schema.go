@@ -24,6 +24,13 @@ type Options struct {
 	BareReferences bool // BODY-08, GRP-15, PATCH-11: "id" for {"value":"id"}, [{…}] for {…}
 	FreeFormats    bool // BODY-09: locale, timezone, country, canonical values and user names need not have their form (USR-009, USR-010, USR-020, SCH-031, SEC-013)
 
+	OwnRequired bool // required attributes are the backend's to check
+
+	// Named is called with the canonical path of each sub-attribute of a
+	// single-valued complex attribute that a resource names, null included; nil:
+	// not told.
+	Named func(path string)
+
 	MaxValues int // of a multi-valued attribute that is no Membership; 0: no bound
 
 	// Served reports whether urn belongs to another resource type of this

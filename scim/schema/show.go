@@ -27,14 +27,29 @@ type show struct {
 	groups     associateShow
 }
 
-type metaShow struct{ resourceType, created, lastModified, location, version bool }
+type metaShow struct{ created, lastModified, resourceType, location, version bool }
 
 func (m metaShow) any() bool { return m != metaShow{} }
 
-// associateShow says which sub-attributes of members and groups are shown.
-type associateShow struct{ value, ref, kind, display bool }
+// associateShow says which sub-attributes of members and groups are shown, in
+// the order of the schema.
+type associateShow struct {
+	parts [4]associatePart
+	n     int
+}
 
-func (s associateShow) any() bool { return s != associateShow{} }
+// associatePart is one of the sub-attributes that a value of members or groups
+// can have.
+type associatePart byte
+
+const (
+	partValue associatePart = iota
+	partRef
+	partType
+	partDisplay
+)
+
+func (s associateShow) any() bool { return s.n > 0 }
 
 func (s *show) decide(r *scim.Resource, v *View) {
 	s.v, s.t = v, r.Type
@@ -88,15 +103,22 @@ func allOf(a *scim.Attribute) associateShow {
 func associates(a *scim.Attribute, shows func(*scim.Attribute) bool) associateShow {
 	var shown associateShow
 	for _, sub := range a.SubAttributes {
+		var part associatePart
 		switch sub.Name {
 		case "value":
-			shown.value = shows(sub)
+			part = partValue
 		case "$ref":
-			shown.ref = shows(sub)
+			part = partRef
 		case "type":
-			shown.kind = shows(sub)
-		case "display", "displayName":
-			shown.display = shows(sub)
+			part = partType
+		case displayOf(a):
+			part = partDisplay
+		default:
+			continue
+		}
+		if !sub.Unstored && shows(sub) {
+			shown.parts[shown.n] = part
+			shown.n++
 		}
 	}
 	return shown

@@ -21,7 +21,7 @@ func (d *decoder) simple(a *scim.Attribute, path string, v any) any {
 	if d.absent(a, v) {
 		return nil
 	}
-	if v == "" && !a.Required && d.EmptyUnassigns {
+	if v == "" && (!a.Required || d.OwnRequired) && d.EmptyUnassigns {
 		d.report("BODY-02")
 		return nil
 	}

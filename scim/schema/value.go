@@ -40,6 +40,7 @@ func Value(t *scim.ResourceType, p scim.AttrPath, v any, o Options) (any, error)
 func (d *decoder) attribute(a *scim.Attribute, path string, v any) any {
 	switch {
 	case v == nil:
+		d.cleared(a, path)
 		return nil
 	case !a.MultiValued:
 		return d.single(a, path, v)
@@ -114,6 +115,7 @@ func (d *decoder) complex(a *scim.Attribute, path string, v any) any {
 			return nil
 		}
 		if raw == nil {
+			d.cleared(a, path)
 			return nil
 		}
 	}
@@ -137,9 +139,13 @@ func (d *decoder) complex(a *scim.Attribute, path string, v any) any {
 			continue
 		}
 		if s.Mutability == scim.ReadOnly || d.absent(s, slots[i].value) {
+			said = said || s.Unstored
 			continue
 		}
 		said = true
+		if !a.MultiValued && d.Named != nil {
+			d.Named(path + "." + s.Name)
+		}
 		if value := d.attribute(s, path+"."+s.Name, slots[i].value); value != nil {
 			o = append(o, scim.Member{Name: s.Name, Value: value})
 		}
@@ -154,6 +160,18 @@ func (d *decoder) complex(a *scim.Attribute, path string, v any) any {
 		return nil
 	}
 	return o
+}
+
+// cleared tells that all of a complex value is named, as null is.
+func (d *decoder) cleared(a *scim.Attribute, path string) {
+	if d.Named == nil || a.MultiValued {
+		return
+	}
+	for _, s := range a.SubAttributes {
+		if s.Mutability != scim.ReadOnly && !s.Unstored {
+			d.Named(path + "." + s.Name)
+		}
+	}
 }
 
 func named(slots []slot, attrs []*scim.Attribute, name string) bool {
