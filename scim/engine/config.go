@@ -132,6 +132,7 @@ func (c *call) patchOptions() patch.Options {
 	return patch.Options{
 		MaxOperations:    c.e.c.Limits.PatchOperations,
 		CreateOnNoMatch:  s.CreateOnNoMatch,
+		OwnReadOnly:      c.e.shaper != nil,
 		RemoveByValue:    s.RemoveByValue,
 		EmptyOperations:  s.EmptyOperations,
 		DottedKeys:       s.DottedKeys,

@@ -95,7 +95,7 @@ func (s *state) create(op Op) (any, error) {
 	if !s.o.CreateOnNoMatch {
 		return nil, scim.Errorf(scim.TypeNoTarget, "no value of %q matches the filter (RFC 7644 §3.5.2.3)", p.Name)
 	}
-	element, ok := described(p)
+	element, ok := described(p, s.o.OwnReadOnly)
 	if !ok {
 		return nil, scim.Errorf(scim.TypeNoTarget, `no value of %q matches the filter, and only a filter of "eq" joined by "and" `+
 			`says how to create one (RFC 7644 §3.5.2.3)`, p.Name)
@@ -116,13 +116,15 @@ func (s *state) create(op Op) (any, error) {
 
 // described returns the element that a filter asks for, or false if it is not
 // a conjunction of equalities that an element can have.
-func described(p scim.Path) (scim.Object, bool) {
+// What is kept nowhere is left out of it, and so is what is readOnly if the
+// backend sets that.
+func described(p scim.Path, ownReadOnly bool) (scim.Object, bool) {
 	terms, ok := scim.Conjunction(p.Filter)
 	if !ok {
 		return nil, false
 	}
 	element := scim.Object{}
-	var unstored []string
+	var unkept []string
 	for _, e := range terms {
 		sub := e.Path.SubAttr
 		switch {
@@ -130,19 +132,19 @@ func described(p scim.Path) (scim.Object, bool) {
 			return nil, false
 		case sub == nil || e.Value == nil: // a simple value; or one to be absent, as it is
 			continue
-		case readOnly(sub) || derived(p.Attr, sub):
+		case readOnly(sub) && !ownReadOnly, derived(p.Attr, sub):
 			return nil, false
 		}
 		element = with(element, sub.Name, e.Value, rankIn(p.Attr.SubAttributes))
-		if sub.Unstored {
-			unstored = append(unstored, sub.Name)
+		if sub.Unstored || readOnly(sub) {
+			unkept = append(unkept, sub.Name)
 		}
 	}
 	if p.Attr.Type != scim.TypeComplex {
 		return element, true
 	}
 	possible := filter.MatchValue(p.Filter, element) // not so if terms contradict one another
-	for _, name := range unstored {
+	for _, name := range unkept {
 		element.Set(name, nil)
 	}
 	return element, possible

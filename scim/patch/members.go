@@ -132,7 +132,7 @@ func (s *state) matching(op Op) error {
 		s.members.remove(found)
 	case len(found) == 0 && !assigns && s.o.CreateOnNoMatch:
 	case len(found) == 0:
-		_, described := described(op.Path)
+		_, described := described(op.Path, false)
 		if !s.o.CreateOnNoMatch || !described {
 			return scim.Errorf(scim.TypeNoTarget, "no member matches the filter (RFC 7644 §3.5.2.3)")
 		}

@@ -33,6 +33,7 @@ type Options struct {
 	MaxOperations    int  // 0: DefaultOperations
 	MaxLooks         int  // values that the operations together may look at to find those they mean; 0: DefaultLooks
 	CreateOnNoMatch  bool // PATCH-06, PATCH-08: add and replace whose filter matches nothing create the value; else noTarget
+	OwnReadOnly      bool // a value created for a filter may lack what is readOnly: the backend sets it
 	RemoveByValue    bool // GRP-01, GRP-13: remove with a value removes the values listed; else 400
 	EmptyOperations  bool // PATCH-02: no operations change nothing; else 400
 	DottedKeys       bool // PATCH-04, PATCH-05, PATCH-05b: keys of a path-less value may be paths; "." after a URN
