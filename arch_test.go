@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"auth":               {"scim"},
 	"backend/memory":     {"scim", "scim/filter"},
 	"backend/sqlite":     {"scim", "internal/sqlfilter"},
+	"backend/facade":     {"scim", "scim/filter"},
 	"internal/sqlfilter": {"scim"},
 	"internal/replay":    {},
 	"internal/password":  {},
