@@ -92,8 +92,9 @@ func (o *output) associate(a *scim.Attribute, s associateShow, m scim.MemberRef,
 	}
 	o.b = append(o.b, '{')
 	first := len(o.b)
-	for _, part := range s.parts[:s.n] {
+	for _, part := range s {
 		switch {
+		case part == noPart:
 		case part == partValue:
 			o.b = scim.AppendString(key(o.b, "value"), m.ID)
 		case part == partRef:

@@ -33,23 +33,21 @@ func (m metaShow) any() bool { return m != metaShow{} }
 
 // associateShow says which sub-attributes of members and groups are shown, in
 // the order of the schema.
-type associateShow struct {
-	parts [4]associatePart
-	n     int
-}
+type associateShow [4]associatePart
 
 // associatePart is one of the sub-attributes that a value of members or groups
 // can have.
 type associatePart byte
 
 const (
-	partValue associatePart = iota
+	noPart associatePart = iota // and none after it
+	partValue
 	partRef
 	partType
 	partDisplay
 )
 
-func (s associateShow) any() bool { return s.n > 0 }
+func (s associateShow) any() bool { return s[0] != noPart }
 
 func (s *show) decide(r *scim.Resource, v *View) {
 	s.v, s.t = v, r.Type
@@ -102,6 +100,7 @@ func allOf(a *scim.Attribute) associateShow {
 
 func associates(a *scim.Attribute, shows func(*scim.Attribute) bool) associateShow {
 	var shown associateShow
+	n := 0
 	for _, sub := range a.SubAttributes {
 		var part associatePart
 		switch sub.Name {
@@ -117,8 +116,8 @@ func associates(a *scim.Attribute, shows func(*scim.Attribute) bool) associateSh
 			continue
 		}
 		if !sub.Unstored && shows(sub) {
-			shown.parts[shown.n] = part
-			shown.n++
+			shown[n] = part
+			n++
 		}
 	}
 	return shown
