@@ -133,6 +133,7 @@ func (c *call) patchOptions() patch.Options {
 		MaxOperations:    c.e.c.Limits.PatchOperations,
 		CreateOnNoMatch:  s.CreateOnNoMatch,
 		OwnReadOnly:      c.e.shaper != nil,
+		LateImmutable:    c.e.shaper != nil,
 		RemoveByValue:    s.RemoveByValue,
 		EmptyOperations:  s.EmptyOperations,
 		DottedKeys:       s.DottedKeys,
