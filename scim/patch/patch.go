@@ -39,6 +39,7 @@ type Options struct {
 	DottedKeys       bool // PATCH-04, PATCH-05, PATCH-05b: keys of a path-less value may be paths; "." after a URN
 	IgnoreReadOnly   bool // PATCH-12: readOnly keys of a path-less value, and schemas, are ignored
 	SkipUnknownPaths bool // PATCH-16: an operation on an unknown attribute is skipped
+	LateImmutable    bool // single immutable attributes may be given another value: schema.Check refuses it, once the backend has shaped it
 	Values           schema.Options
 	Filters          filter.Options
 	Report           func(rule string) // called with each rule id that bent the request; nil: not told

@@ -31,12 +31,13 @@ func (s *state) single(op Op) error {
 	if unassigned(after) {
 		after = nil
 	}
-	if after == nil {
+	late := s.o.LateImmutable && p.SubAttr == nil
+	if after == nil && !late {
 		if name := fixed(p.Attr, before); name != "" {
 			return immutable(name)
 		}
 	}
-	if p.Attr.Mutability == scim.Immutable && before != nil && !scim.Equal(before, after) {
+	if p.Attr.Mutability == scim.Immutable && before != nil && !scim.Equal(before, after) && !late {
 		return immutable(p.Name)
 	}
 	s.put(p, after)
