@@ -11,11 +11,17 @@ const flushAt = 16 << 10
 
 // associates appends the members of a group, or the groups of a member.
 func (o *output) associates(s *show) {
-	if s.members.any() {
-		o.members(s)
+	for _, a := range o.r.Type.Schema.Attributes {
+		o.associated(s, a)
 	}
-	if s.groups.any() && len(o.r.Groups) > 0 {
-		a := o.r.Type.Groups()
+}
+
+// associated appends the values of a, if they are kept apart from the document.
+func (o *output) associated(s *show, a *scim.Attribute) {
+	switch {
+	case a.Membership && s.members.any():
+		o.members(s)
+	case a.Derived && s.groups.any() && len(o.r.Groups) > 0:
 		group := "" // a group's resource type: the first that has one
 		if len(a.Links) > 0 {
 			group = a.Links[0]
@@ -27,6 +33,20 @@ func (o *output) associates(s *show) {
 		}
 		o.end(a, filled)
 	}
+}
+
+// associatesLast reports whether what is kept apart from the document comes
+// after all of the base schema that is in it.
+func associatesLast(t *scim.ResourceType) bool {
+	apart := false
+	for _, a := range t.Schema.Attributes {
+		if a.Membership || a.Derived {
+			apart = true
+		} else if apart && !a.Unstored {
+			return false
+		}
+	}
+	return true
 }
 
 // members appends the members, from where they are.

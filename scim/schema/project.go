@@ -15,7 +15,6 @@ func (o *output) project(s *show) {
 		o.r = r
 	}
 	o.attributes(s, "", r.Type.Schema.Attributes, r.Attrs)
-	o.associates(s)
 	for _, x := range r.Type.Extensions {
 		attrs, _ := r.Attrs.Get(x.Schema.ID).(scim.Object)
 		if len(attrs) == 0 {
@@ -31,8 +30,14 @@ func (o *output) project(s *show) {
 
 func (o *output) attributes(s *show, urn string, attrs []*scim.Attribute, values scim.Object) {
 	for _, a := range attrs {
+		if a.Membership || a.Derived {
+			if urn == "" {
+				o.associated(s, a)
+			}
+			continue
+		}
 		v := values.Get(a.Name)
-		if v == nil || a.Membership || a.Derived {
+		if v == nil {
 			continue
 		}
 		m := s.attribute(urn, a)

@@ -24,9 +24,10 @@ type View struct {
 
 // Render writes r as JSON, members as they are read (RFC 7643 §3, RFC 7644
 // §3.9). The order of the names is always the same: schemas, id, externalId,
-// meta, the attributes of the base schema in its order, members or groups, whose
-// values are in the order of their sub-attributes, then the extensions. What the selection does not touch in the document is copied
-// from Text without being decoded.
+// meta, the attributes of the base schema in its order, members and groups
+// among them with their values in the order of their sub-attributes, then the
+// extensions. What the selection does not touch in the document is copied from
+// Text without being decoded, unless attributes of it follow members or groups.
 //
 // An error of w or of r.Members ends it, with part of the answer written if
 // that is long; an answer of up to 16 KiB is written in one piece or not at all.
@@ -39,7 +40,7 @@ func Render(w io.Writer, r *scim.Resource, v View) error {
 	switch {
 	case s.document == none:
 		o.associates(&s)
-	case s.document == whole && r.Text != nil && r.Digest == r.Type.Digest:
+	case s.document == whole && r.Text != nil && r.Digest == r.Type.Digest && associatesLast(r.Type):
 		o.splice(&s)
 	default:
 		o.project(&s)
