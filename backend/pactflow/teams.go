@@ -1,0 +1,258 @@
+package pactflow
+
+import (
+	"context"
+
+	"github.com/rollcall-scim/rollcall/backend/facade"
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+const teamsPath = "/admin/teams"
+
+// teams is the facade.Source of teams.
+type teams struct {
+	*client
+	t     *scim.ResourceType
+	users *users
+	drop  bool // Options.DropSystemAccounts
+}
+
+// Type returns the resource type.
+func (s *teams) Type() *scim.ResourceType { return s.t }
+
+func teamKey(id string) string { return "pactflow team " + id }
+
+// knownKey is that of a team which an update of this request has left as the
+// memo has it, members included: the next Get need not ask again.
+func knownKey(id string) string { return "pactflow known team " + id }
+
+// Get reads a team with its members.
+func (s *teams) Get(ctx context.Context, id string) (*scim.Resource, error) {
+	if t, _ := facade.CallerOf(ctx).Recall(knownKey(id)).(*team); t != nil {
+		facade.CallerOf(ctx).Remember(knownKey(id), nil)
+		return t.resource(s.t), nil
+	}
+	t, err := s.get(ctx, id)
+	if err != nil {
+		return nil, explain(err, hintRead)
+	}
+	return t.resource(s.t), nil
+}
+
+// get reads a team and remembers it for this request.
+func (s *teams) get(ctx context.Context, id string) (*team, error) {
+	if !validID(id) {
+		return nil, scim.ErrNotFound
+	}
+	t := new(team)
+	err := s.read(ctx, facade.Call{Method: "GET", Path: teamsPath + "/" + id}, id, t)
+	switch {
+	case gone(err):
+		return nil, scim.ErrNotFound
+	case err != nil:
+		return nil, err
+	}
+	facade.CallerOf(ctx).Remember(teamKey(id), t)
+	return t, nil
+}
+
+// recall returns what the request has read of a team, or reads it.
+func (s *teams) recall(ctx context.Context, id string) (*team, error) {
+	if t, _ := facade.CallerOf(ctx).Recall(teamKey(id)).(*team); t != nil {
+		return t, nil
+	}
+	return s.get(ctx, id)
+}
+
+// List hands over all teams, without their members.
+func (s *teams) List(ctx context.Context, yield func(*scim.Resource) bool) error {
+	err := list(ctx, s.client, teamsPath, "teams", func(t *team) bool { return yield(t.resource(s.t)) })
+	return explain(err, hintRead)
+}
+
+// Lacks reports whether lists leave the attribute out (facade.Completer).
+func (s *teams) Lacks(p scim.AttrPath) bool { return p.URN == "" && p.Name == "members" }
+
+// Complete reads a team with its members (facade.Completer).
+func (s *teams) Complete(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
+	return s.Get(ctx, r.ID)
+}
+
+// Create makes a team and gives it its members. A team that can't get them is
+// taken back: nobody was in it yet.
+func (s *teams) Create(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
+	name := text(r.Attrs, "displayName")
+	id, err := s.open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	members, _ := r.Attrs.Get("members").([]scim.MemberRef)
+	if ids := memberIDs(members); len(ids) > 0 {
+		if err := s.fill(ctx, &team{UUID: id}, ids); err != nil {
+			return nil, s.takeBack(ctx, id, err)
+		}
+	}
+	t, err := s.get(ctx, id)
+	if err != nil {
+		return nil, s.partial(ctx, explain(err, hintRead), "group %s was created but can't be read", id)
+	}
+	return t.resource(s.t), nil
+}
+
+// open makes an empty team. A call whose outcome is not known is never repeated:
+// the list tells whether it was carried out.
+func (s *teams) open(ctx context.Context, name string) (string, error) {
+	call := facade.Call{Method: "POST", Path: teamsPath, Body: map[string]string{"name": name}}
+	began := s.now()
+	var made created
+	answer, err := s.up.Do(ctx, call, &made)
+	if err == nil {
+		if t := made.find(name); t != nil && validID(t.UUID) {
+			return t.UUID, nil
+		}
+		if id := idAt(answer.Header.Get("Location")); id != "" {
+			return id, nil
+		}
+		err = s.up.Nonsense(call, "the answer does not say which team was made")
+	}
+	if !ambiguous(err) {
+		return "", explain(err, hintWrite)
+	}
+	ctx, cancel := aftermath(ctx)
+	defer cancel()
+	id := ""
+	failed := list(ctx, s.client, teamsPath, "teams", func(t *team) bool {
+		if t.Name == name && createdSince(t.CreatedAt, began) && validID(t.UUID) {
+			id = t.UUID
+		}
+		return id == ""
+	})
+	switch {
+	case id != "":
+		s.logger.WarnContext(ctx, "a creation whose answer was lost had been carried out", "team", id, "error", err)
+		return id, nil
+	case failed != nil:
+		s.logger.WarnContext(ctx, "whether a creation was carried out can't be found out", "partial", true, "error", err, "search", failed)
+	}
+	return "", err
+}
+
+// takeBack deletes a team that could not be given its members, and returns the
+// error for it.
+func (s *teams) takeBack(ctx context.Context, id string, cause error) error {
+	ctx, cancel := aftermath(ctx)
+	defer cancel()
+	err := s.write(ctx, "DELETE", teamsPath+"/"+id, nil)
+	if err == nil || gone(err) {
+		e := *known(cause)
+		e.Detail = "the group was not created, since its members could not be set: " + e.Detail
+		return &e
+	}
+	s.logger.WarnContext(ctx, "an empty team could not be taken back", "partial", true, "team", id, "error", err)
+	return s.partial(ctx, cause, "group %s was created but not its members, and it could not be taken back", id)
+}
+
+// Update renames a team and changes its members, each only if a change says so.
+func (s *teams) Update(ctx context.Context, c scim.Change) (*scim.Resource, error) {
+	id := c.Before.ID
+	var members *scim.Delta
+	rename := false
+	for i, d := range c.Deltas {
+		switch {
+		case d.Path.Attr != nil && d.Path.Attr.Membership:
+			members = &c.Deltas[i]
+		case d.Path.Name == "displayName":
+			rename = true
+		}
+	}
+	if members != nil {
+		for _, list := range [][]any{members.Added, members.Removed} {
+			for _, v := range list {
+				if m, _ := v.(scim.MemberRef); !validID(m.ID) {
+					return nil, scim.InvalidReference("members", m.ID)
+				}
+			}
+		}
+	}
+	before, err := s.recall(ctx, id)
+	if err != nil {
+		return nil, explain(err, hintRead)
+	}
+	after := *before
+	name := text(c.After.Attrs, "displayName")
+	renamed := rename && name != before.Name
+	if renamed {
+		facade.CallerOf(ctx).Remember(teamKey(id), nil)
+		if err := s.rename(ctx, &after, name); err != nil {
+			return nil, err
+		}
+	}
+	if members != nil {
+		moved, err := s.move(ctx, before, members)
+		switch {
+		case err != nil && renamed:
+			return nil, s.partial(ctx, err, "group %s was renamed but its members were not changed", id)
+		case err != nil:
+			return nil, err
+		case moved:
+			return s.moved(ctx, c, &after)
+		}
+	}
+	facade.CallerOf(ctx).Remember(teamKey(id), &after)
+	facade.CallerOf(ctx).Remember(knownKey(id), &after)
+	return after.resource(s.t), nil
+}
+
+// moved returns a team whose members have changed. Who did not ask for them
+// when reading, will not look at them now.
+func (s *teams) moved(ctx context.Context, c scim.Change, after *team) (*scim.Resource, error) {
+	facade.CallerOf(ctx).Remember(teamKey(after.UUID), nil)
+	if c.Before.Attrs.Get("members") == nil && c.After.Attrs.Get("members") == nil {
+		t := *after
+		t.Embedded.Members = nil
+		return t.resource(s.t), nil
+	}
+	t, err := s.get(ctx, after.UUID)
+	if err != nil {
+		return nil, s.partial(ctx, explain(err, hintRead), "group %s was changed but can't be read", after.UUID)
+	}
+	return t.resource(s.t), nil
+}
+
+// rename gives a team another name, and sends back all else that it has.
+func (s *teams) rename(ctx context.Context, t *team, name string) error {
+	call := facade.Call{Method: "PUT", Path: teamsPath + "/" + t.UUID, Body: t.replacement(name)}
+	var got team
+	_, err := s.up.Do(ctx, call, &got)
+	switch {
+	case gone(err):
+		return scim.ErrNotFound
+	case err != nil:
+		return explain(err, hintWrite)
+	case got.UUID != t.UUID:
+		return s.up.Nonsense(call, "the answer is not the team that was changed")
+	}
+	t.Name, t.UpdatedAt = name, got.UpdatedAt
+	return nil
+}
+
+// Delete deletes a team; PactFlow refuses to delete the default one.
+func (s *teams) Delete(ctx context.Context, id string) error {
+	if !validID(id) {
+		return scim.ErrNotFound
+	}
+	facade.CallerOf(ctx).Remember(teamKey(id), nil)
+	err := s.write(ctx, "DELETE", teamsPath+"/"+id, nil)
+	if gone(err) {
+		return scim.ErrNotFound
+	}
+	return explain(err, hintWrite)
+}
+
+func memberIDs(members []scim.MemberRef) []string {
+	ids := make([]string, 0, len(members))
+	for _, m := range members {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
