@@ -42,8 +42,8 @@ func testContext(t *testing.T, s *suite) {
 		},
 		"Update": func(ctx context.Context) error {
 			after := copyOf(users[0])
-			after.Attrs.Set("title", "t")
-			_, err := c.b.Update(ctx, change(users[0], after))
+			after.Attrs.Set("displayName", "t")
+			_, err := c.b.Update(ctx, c.change(users[0], after))
 			return err
 		},
 		"Delete": func(ctx context.Context) error { return c.b.Delete(ctx, users[1].Ref(), "") },

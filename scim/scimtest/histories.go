@@ -119,7 +119,7 @@ func (h *history) replace() {
 	h.try("replace "+name+" "+text, func(c *tenant) error {
 		before := c.get(&scim.Resource{Type: typ, ID: c.names[name]})
 		want := c.decode(typ, c.resolve(text))
-		if len(change(before, want).Deltas) == 0 {
+		if len(c.change(before, want).Deltas) == 0 {
 			return nil
 		}
 		_, err := c.tryReplace(before, c.resolve(text))
@@ -150,7 +150,7 @@ func (h *history) rejoin() {
 	}
 	rename := ""
 	if h.g.chance(1, 4) {
-		rename = fmt.Sprintf("renamed%d", h.made)
+		rename = fmt.Sprintf("renamed%d%s", h.made, name)
 	}
 	h.try(fmt.Sprintf("members of %s: +%v -%v reset %v rename %q", name, add, remove, reset, rename), func(c *tenant) error {
 		refs := func(names []string) (list []*scim.Resource) {
@@ -165,7 +165,7 @@ func (h *history) rejoin() {
 			if rename != "" {
 				after := copyOf(ch.Before)
 				after.Attrs.Set("displayName", rename)
-				doc := membersApart(change(ch.Before, after))
+				doc := membersApart(c.change(ch.Before, after))
 				ch.After, ch.Deltas = doc.After, append(doc.Deltas, ch.Deltas...)
 			}
 			_, err := m.UpdateMembers(c.Context(), ch)
@@ -179,7 +179,7 @@ func (h *history) rejoin() {
 		if rename != "" {
 			after.Attrs.Set("displayName", rename)
 		}
-		ch := change(before, after)
+		ch := c.change(before, after)
 		if len(ch.Deltas) == 0 {
 			return nil
 		}
@@ -194,6 +194,9 @@ func (h *history) delete() {
 	version := pickOne(h.g, []string{"", "current", "another"})
 	if h.try("delete "+name+", version "+version, func(c *tenant) error {
 		r := c.get(&scim.Resource{Type: typ, ID: c.names[name]})
+		if c.Lacks.Versions {
+			return c.b.Delete(c.Context(), r.Ref(), "")
+		}
 		return c.b.Delete(c.Context(), r.Ref(), map[string]string{"current": r.Meta.Version, "another": "another"}[version])
 	}) {
 		delete(h.kind, name)
@@ -209,7 +212,7 @@ func (h *history) compare() {
 	var states, logs [2]string
 	for i, c := range []*tenant{h.got, h.want} {
 		versions := map[string]string{}
-		var b strings.Builder
+		var resources []string
 		for _, typ := range []*scim.ResourceType{c.user, c.group, c.widget} {
 			if c.Lacks.stores(typ) != "" {
 				continue
@@ -219,14 +222,17 @@ func (h *history) compare() {
 				name := c.nameOf()(r.ID)
 				versions[name] = r.Meta.Version
 				moved := ""
-				if old := h.versions[i][name]; old != "" && old != r.Meta.Version {
+				if old := h.versions[i][name]; old != "" && old != r.Meta.Version && !c.Lacks.Versions {
 					moved = " (new version)"
 				}
-				fmt.Fprintf(&b, "%s%s: %s\n", name, moved, show(r, c.nameOf()))
+				resources = append(resources, fmt.Sprintf("%s%s: %s\n", name, moved, show(r, c.nameOf())))
 				c.sameAs(c.get(r), r, "List returns resources as Get does")
 			}
 		}
-		h.versions[i], states[i] = versions, b.String()
+		if c.Lacks.Order {
+			slices.Sort(resources)
+		}
+		h.versions[i], states[i] = versions, strings.Join(resources, "")
 		if f, ok := h.got.wide.(scim.ChangeFeed); ok {
 			if i == 1 {
 				f = c.wide.(scim.ChangeFeed)

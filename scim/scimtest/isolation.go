@@ -67,7 +67,7 @@ func testCopies(t *testing.T, s *suite) {
 	before := c.get(r)
 	after := copyOf(before)
 	after.Attrs.Set("str", "changed")
-	ch := change(before, after)
+	ch := c.change(before, after)
 	r, err = c.b.Update(c.Context(), ch)
 	c.must(err, "Update of the version just read")
 	want = show(c.get(r), nil)

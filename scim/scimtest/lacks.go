@@ -26,9 +26,12 @@ type Lacks struct {
 	// Operators are those that it does not honour in filters, with the same error.
 	Operators []scim.CompareOp
 
-	Sorting bool // a list with SortBy is refused with an Error of status 4xx or 501
-	Keysets bool // lists are paged by index alone: Page.Last is nil, After refused as invalidCursor
-	Nesting bool // groups are no members of groups: refused as invalidValue
+	Sorting  bool // a list with SortBy is refused with an Error of status 4xx or 501
+	Keysets  bool // lists are paged by index alone: Page.Last is nil, After refused as invalidCursor
+	Versions bool // Meta.Version is "", nothing is compared (Traits.NoVersions)
+	Times    bool // the application's own: whole seconds, LastModified moves when it likes (Traits.WholeSeconds)
+	Order    bool // lists and groups without an order, and ties, come in one of the backend's own
+	Nesting  bool // groups are no members of groups: refused as invalidValue
 }
 
 // stores returns why resources of a type are not kept, or "".
@@ -46,6 +49,9 @@ func (l Lacks) filter(text string) bool {
 		if strings.HasPrefix(text, p) || strings.Contains(text, " "+p) || strings.Contains(text, "("+p) {
 			return true
 		}
+	}
+	if l.Versions && strings.Contains(text, "meta.version") {
+		return true
 	}
 	for _, op := range l.Operators {
 		if strings.Contains(text, " "+string(op)+" ") || strings.HasSuffix(text, " "+string(op)) {

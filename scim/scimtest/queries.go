@@ -96,7 +96,7 @@ func (d *duel) populate(g *generator) []*scim.ResourceType {
 		d.both(func(c *tenant) {
 			before := c.get(&scim.Resource{Type: typ, ID: c.names[name]})
 			want := c.decode(typ, c.resolve(text))
-			if len(change(before, want).Deltas) > 0 {
+			if len(c.change(before, want).Deltas) > 0 {
 				c.replace(before, "%s", c.resolve(text))
 			}
 		})
@@ -179,14 +179,27 @@ func (c *tenant) answer(q question) string {
 	}
 	query := c.sorted(c.queryWith(q.typ, text, filter.Options{UnknownAbsent: true}), q.sortBy, q.descending)
 	query.StartIndex, query.Count = q.start, q.count
-	if q.keyset {
+	if c.Lacks.Order {
+		query.StartIndex, query.Count = 1, everything
+	} else if q.keyset {
 		return c.byKeyset(query)
 	}
 	p, err := c.b.List(c.Context(), query)
 	if err != nil {
 		return "error: " + err.Error()
 	}
-	return fmt.Sprintf("%s of %d", c.found(p), p.Total)
+	if !c.Lacks.Order {
+		return fmt.Sprintf("%s of %d", c.found(p), p.Total)
+	}
+	answer := fmt.Sprintf("%s of %d", c.ordered(c.found(p)), p.Total)
+	for _, r := range p.Resources { // ties aside, the order is everybody's
+		if query.SortBy == nil {
+			break
+		}
+		key, ok := filter.SortKey(c.load(r), query.SortBy)
+		answer += fmt.Sprintf(" %q%v", key.Text, ok)
+	}
+	return answer
 }
 
 // smallest returns the least question of which the answers still differ.

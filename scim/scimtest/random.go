@@ -86,7 +86,7 @@ func (g *generator) fields(list []*scim.Attribute, name string) []string {
 		}
 		v := ""
 		switch {
-		case a.Required || a.Precis != scim.PrecisNone || a.Uniqueness != scim.UniquenessNone && a.Type == scim.TypeString:
+		case a.Required && a.Type == scim.TypeString && !a.MultiValued || a.Precis != scim.PrecisNone || a.Uniqueness != scim.UniquenessNone && a.Type == scim.TypeString:
 			v = strconv.Quote(name)
 		case a.Uniqueness != scim.UniquenessNone:
 			continue

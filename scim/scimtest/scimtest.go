@@ -30,8 +30,22 @@ type Harness struct {
 	// test ends. It is called many times, also from parallel tests.
 	Open func(t *testing.T) (a, b scim.Backend)
 
-	// Lacks says what the backend cannot do; zero: nothing is lacking.
+	// Lacks says what the backend cannot do; zero: nothing is lacking. What a
+	// [scim.Capable] backend says of itself need not be repeated.
 	Lacks Lacks
+
+	// Types are User and Group as a backend has them that keeps less than
+	// RFC 7643 §4; nil: schema.Core(). What the core schemas have and these lack
+	// the suite's resources lose before the backend gets them, as the engine
+	// drops what is in Traits.Unstored; filters may name it, and find no value.
+	Types []*scim.ResourceType
+
+	// Fit makes of a resource of the suite's what the backend would make of it,
+	// where its application wants more, or otherwise: a user without a mail
+	// address gets one. It is called before each Create and Update, and so tells
+	// what must come back. To fit twice must change nothing. It may be called by
+	// many goroutines at once; nil: nothing is changed.
+	Fit func(*scim.Resource)
 
 	// Seed chooses the random cases; 0: the present time. The seed of a run is
 	// printed when one of its cases fails.

@@ -81,6 +81,7 @@ func TestLacks(t *testing.T) {
 type mutant struct {
 	name, notice, rule string
 	open               func() (a, b scim.Backend)
+	h                  scimtest.Harness // what else it declares
 }
 
 func one(wrap func(*memory.Store) scim.Backend) func() (a, b scim.Backend) {
@@ -88,23 +89,31 @@ func one(wrap func(*memory.Store) scim.Backend) func() (a, b scim.Backend) {
 }
 
 var mutants = []mutant{
-	{"no fault", "Identity", "", one(func(s *memory.Store) scim.Backend { return s })},
+	{"no fault", "Identity", "", one(func(s *memory.Store) scim.Backend { return s }), scimtest.Harness{}},
 	{"one tenant for all", "Isolation/Tenants", "nothing of another tenant", func() (a, b scim.Backend) {
 		s := new(memory.Store)
 		return s, s
-	}},
-	{"versions stand still", "Identity/Update", "version changes", one(func(s *memory.Store) scim.Backend { return frozen{s} })},
-	{"lost updates", "Concurrency/Update", "exactly one succeeds", one(func(s *memory.Store) scim.Backend { return forgiving{s} })},
-	{"filters ignored", "Filters", "finds all that match and nothing else", one(func(s *memory.Store) scim.Backend { return superset{s} })},
-	{"total of the page", "Lists/Pages", "Total counts", one(func(s *memory.Store) scim.Backend { return short{s} })},
-	{"keysets ignored", "Lists/Pages", "by keyset", one(func(s *memory.Store) scim.Backend { return dizzy{s} })},
-	{"no groups", "Membership/Derived", "direct ones first", one(func(s *memory.Store) scim.Backend { return lonely{s} })},
-	{"context ignored", "Context", "once ctx is done", one(func(s *memory.Store) scim.Backend { return deaf{s} })},
-	{"a goroutine left", "Context", "no goroutine", one(func(s *memory.Store) scim.Backend { return leaky{s} })},
-	{"batch that only looks it", "Batch", "nothing happened", one(func(s *memory.Store) scim.Backend { return eager{s} })},
-	{"members compared with a version", "Concurrency/Members", "never fails for a version", one(func(s *memory.Store) scim.Backend { return jealous{s} })},
-	{"a second truth", "Random/Histories", "holds what package memory holds", one(func(s *memory.Store) scim.Backend { return forgetful{s} })},
-	{"gt that is ge", "Random/Queries", "is that of package memory", one(func(s *memory.Store) scim.Backend { return sloppy{s} })},
+	}, scimtest.Harness{}},
+	{"versions stand still", "Identity/Update", "version changes", one(func(s *memory.Store) scim.Backend { return frozen{s} }), scimtest.Harness{}},
+	{"lost updates", "Concurrency/Update", "exactly one succeeds", one(func(s *memory.Store) scim.Backend { return forgiving{s} }), scimtest.Harness{}},
+	{"filters ignored", "Filters", "finds all that match and nothing else", one(func(s *memory.Store) scim.Backend { return superset{s} }), scimtest.Harness{}},
+	{"total of the page", "Lists/Pages", "Total counts", one(func(s *memory.Store) scim.Backend { return short{s} }), scimtest.Harness{}},
+	{"keysets ignored", "Lists/Pages", "by keyset", one(func(s *memory.Store) scim.Backend { return dizzy{s} }), scimtest.Harness{}},
+	{"no groups", "Membership/Derived", "direct ones first", one(func(s *memory.Store) scim.Backend { return lonely{s} }), scimtest.Harness{}},
+	{"context ignored", "Context", "once ctx is done", one(func(s *memory.Store) scim.Backend { return deaf{s} }), scimtest.Harness{}},
+	{"a goroutine left", "Context", "no goroutine", one(func(s *memory.Store) scim.Backend { return leaky{s} }), scimtest.Harness{}},
+	{"batch that only looks it", "Batch", "nothing happened", one(func(s *memory.Store) scim.Backend { return eager{s} }), scimtest.Harness{}},
+	{"members compared with a version", "Concurrency/Members", "never fails for a version", one(func(s *memory.Store) scim.Backend { return jealous{s} }), scimtest.Harness{}},
+	{"a second truth", "Random/Histories", "holds what package memory holds", one(func(s *memory.Store) scim.Backend { return forgetful{s} }), scimtest.Harness{}},
+	{"gt that is ge", "Random/Queries", "is that of package memory", one(func(s *memory.Store) scim.Backend { return sloppy{s} }), scimtest.Harness{}},
+	{"a façade", "RoundTrip/Values", "", many(func(f *facade) {}), narrow},
+	{"versions nobody can use", "Identity/Create", "lacks versions has none", many(func(f *facade) { f.versions = true }), narrow},
+	{"a name that is lost", "RoundTrip/Values", "Update stores every value", many(func(f *facade) { f.forget = "displayName" }), narrow},
+	{"a name that is lost at once", "Identity/Update", "Update stores After", many(func(f *facade) { f.forget = "displayName" }), narrow},
+	{"nothing is primary", "Filters", "finds all that match and nothing else", many(func(f *facade) { f.bare = true }), narrow},
+	{"writes that are only answered", "Concurrency/Update", "one of them is the last", many(func(f *facade) { f.answers = true }), narrow},
+	{"a façade that ignores filters", "Filters", "finds all that match and nothing else", many(func(f *facade) { f.superset = true }), narrow},
+	{"a façade with a second truth", "Random/Histories", "holds what package memory holds", many(func(f *facade) { f.keeps = true }), narrow},
 }
 
 type frozen struct{ *memory.Store }
@@ -227,7 +236,8 @@ const mutantVariable = "SCIMTEST_MUTANT"
 func TestMutant(t *testing.T) {
 	for _, m := range mutants {
 		if m.name == os.Getenv(mutantVariable) {
-			scimtest.Run(t, scimtest.Harness{Seed: 1, Short: true, Open: func(*testing.T) (a, b scim.Backend) { return m.open() }})
+			m.h.Seed, m.h.Short, m.h.Open = 1, true, func(*testing.T) (a, b scim.Backend) { return m.open() }
+			scimtest.Run(t, m.h)
 		}
 	}
 }

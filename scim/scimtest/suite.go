@@ -35,7 +35,12 @@ func newSuite(t *testing.T, h Harness) *suite {
 	if err != nil || len(types) != 3 {
 		t.Fatalf("the suite's own schemas: %d types, %v", len(types), err)
 	}
+	if h.Types != nil {
+		types = append(h.Types[:2:2], types[2])
+		types = schema.WithUnstored(types, corePaths())
+	}
 	s := &suite{Harness: h, user: types[0], group: types[1], widget: types[2], seed: h.Seed}
+	s.derive(t)
 	if s.seed == 0 {
 		s.seed = uint64(time.Now().UnixNano())
 	}
@@ -120,14 +125,14 @@ func indent(s string) string { return "\t" + strings.ReplaceAll(s, "\n", "\n\t")
 // decode makes a resource of JSON as the engine does, but adds no defaults.
 func (c *tenant) decode(typ *scim.ResourceType, text string) *scim.Resource {
 	c.Helper()
-	r, err := tryDecode(typ, text)
+	r, err := c.tryDecode(typ, text)
 	if err != nil {
 		c.Fatalf("the suite's own resource: %v\n%s", err, text)
 	}
 	return r
 }
 
-func tryDecode(typ *scim.ResourceType, text string) (*scim.Resource, error) {
+func (s *suite) tryDecode(typ *scim.ResourceType, text string) (*scim.Resource, error) {
 	raw, err := scim.ParseObject([]byte(text), 0, 0)
 	if err != nil {
 		return nil, err
@@ -136,6 +141,7 @@ func tryDecode(typ *scim.ResourceType, text string) (*scim.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.fit(r)
 	schema.Encode(r)
 	return r, nil
 }
@@ -206,6 +212,9 @@ func (c *tenant) load(r *scim.Resource) *scim.Resource {
 	if err := schema.Load(r); err != nil {
 		c.Fatalf("what the backend returned cannot be loaded: %v", err)
 	}
+	if c.Lacks.Order {
+		slices.SortStableFunc(r.Groups, func(a, b scim.MemberRef) int { return strings.Compare(a.Display, b.Display) })
+	}
 	if r.Members != nil {
 		var list []scim.MemberRef
 		for m, err := range r.Members {
@@ -231,9 +240,10 @@ func copyOf(r *scim.Resource) *scim.Resource {
 }
 
 // change returns the Change from before to after, as the engine makes it.
-func change(before, after *scim.Resource) scim.Change {
-	deltas := patch.Diff(before, after)
+func (s *suite) change(before, after *scim.Resource) scim.Change {
 	after = copyOf(after)
+	s.fit(after)
+	deltas := patch.Diff(before, after)
 	schema.Encode(after)
 	c := scim.Change{Before: before, After: after, Deltas: deltas, Method: "PUT"}
 	for _, d := range deltas {
@@ -262,7 +272,7 @@ func (c *tenant) update(r *scim.Resource, edit func(*scim.Resource)) (*scim.Reso
 	c.Helper()
 	after := copyOf(r)
 	edit(after)
-	ch := change(r, after)
+	ch := c.change(r, after)
 	if len(ch.Deltas) == 0 {
 		c.Fatalf("the suite's own update of %s changes nothing", r.Ref())
 	}
@@ -321,7 +331,7 @@ func (c *tenant) rejoin(group *scim.Resource, add, remove []*scim.Resource) *sci
 
 func (c *tenant) tryRejoin(group *scim.Resource, add, remove []*scim.Resource) (*scim.Resource, error) {
 	c.Helper()
-	ch := change(group, rejoined(group, add, remove))
+	ch := c.change(group, rejoined(group, add, remove))
 	if len(ch.Deltas) == 0 {
 		c.Fatalf("the suite's own update of %s changes nothing", group.Ref())
 	}

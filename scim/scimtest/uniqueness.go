@@ -91,6 +91,9 @@ func testUnique(t *testing.T, s *suite) {
 // testDoubles is about an attribute that becomes unique while two resources
 // have the same value, as displayName of Group does when a profile asks for it.
 func testDoubles(t *testing.T, s *suite) {
+	if s.group.Schema.Attribute("displayName").Uniqueness != scim.UniquenessNone {
+		t.Skip("names of groups are unique in the backend")
+	}
 	c := s.one(t)
 	first := c.groupOf("Twins")
 	c.groupOf("twins")
@@ -111,7 +114,7 @@ func testDoubles(t *testing.T, s *suite) {
 	before.Type = &strict
 	after := copyOf(before)
 	after.ExternalID = "x"
-	_, err := c.b.Update(c.Context(), change(before, after))
+	_, err := c.b.Update(c.Context(), c.change(before, after))
 	c.must(err, rule)
 	_, err = c.tryCreate(&strict, `{"displayName":"TWINS"}`)
 	c.fails(err, scim.ErrUniqueness, "an attribute is unique when the type of the call says so")
@@ -120,7 +123,7 @@ func testDoubles(t *testing.T, s *suite) {
 	before.Type = &strict
 	after = copyOf(before)
 	after.Attrs.Set("displayName", "twinS")
-	_, err = c.b.Update(c.Context(), change(before, after))
+	_, err = c.b.Update(c.Context(), c.change(before, after))
 	c.fails(err, scim.ErrUniqueness, "an attribute is unique when the type of the call says so")
 }
 
@@ -139,7 +142,7 @@ func testUniqueRace(t *testing.T, s *suite) {
 	errs = race(len(users), func(i int) error {
 		after := copyOf(users[i])
 		after.Attrs.Set("userName", "prize")
-		_, err := c.b.Update(c.Context(), change(users[i], after))
+		_, err := c.b.Update(c.Context(), c.change(users[i], after))
 		return err
 	})
 	c.oneWins(errs, scim.ErrUniqueness, rule)
