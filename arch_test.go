@@ -27,6 +27,7 @@ var layers = map[string][]string{
 	"backend/memory":     {"scim", "scim/filter"},
 	"backend/sqlite":     {"scim", "internal/sqlfilter"},
 	"backend/facade":     {"scim", "scim/filter"},
+	"backend/pactflow":   {"scim", "scim/filter", "scim/schema", "backend/facade"},
 	"internal/sqlfilter": {"scim"},
 	"internal/replay":    {},
 	"internal/password":  {},
