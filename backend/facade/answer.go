@@ -10,6 +10,8 @@ import (
 
 // Enough is what a func given to [Upstream.Do] returns if it needs no more of
 // the answer: the rest is not read, and the call has succeeded.
+//
+//lint:ignore ST1012 it is no failure, as io.EOF is none
 var Enough = errors.New("enough of the answer was read")
 
 var (

@@ -133,9 +133,13 @@ func (u *Upstream) read(ctx context.Context, caller *Caller, c Call, resp *http.
 		return nil
 	}
 	err := decode(in, into)
+	var f *Failure
 	switch {
 	case err == nil:
 		return nil
+	case in.err == nil && errors.As(err, &f): // into's own judgement: Nonsense
+		f.Status, f.RequestID, f.Sent = resp.StatusCode, requestID, true
+		return f
 	case in.err != nil && ctx.Err() != nil:
 		return failure(TimedOut, context.Cause(ctx), "")
 	case in.err != nil:

@@ -65,6 +65,15 @@ func clean(s, token string, n int) string {
 	return s
 }
 
+// masked is an error whose text is clean.
+type masked struct {
+	text string
+	err  error
+}
+
+func (m masked) Error() string { return m.text }
+func (m masked) Unwrap() error { return m.err }
+
 // maskHeader returns a copy of h for the log.
 func maskHeader(h http.Header, token string) map[string]string {
 	shown := make(map[string]string, len(h))
@@ -93,15 +102,15 @@ func maskURL(u *url.URL, token string) string { return redact(u.Redacted(), toke
 func maskBody(body []byte, token string) string {
 	b := bytes.TrimSpace(body)
 	if len(b) > 0 && (b[0] == '{' || b[0] == '[') {
-		return strip(maskJSON(b), token)
+		return maskJSON(b, token)
 	}
 	return redact(strings.ToValidUTF8(string(body), "\uFFFD"), token)
 }
 
 // maskJSON writes JSON again token by token, as far as it goes: the body may be
 // cut short. What is below a secret name is masked as a whole.
-func maskJSON(b []byte) string {
-	m := masker{in: json.NewDecoder(bytes.NewReader(b))}
+func maskJSON(b []byte, token string) string {
+	m := masker{in: json.NewDecoder(bytes.NewReader(b)), token: token}
 	m.in.UseNumber()
 	if !m.value(asIs) {
 		m.out.WriteString("…")
@@ -117,8 +126,9 @@ const (
 )
 
 type masker struct {
-	in  *json.Decoder
-	out strings.Builder
+	in    *json.Decoder
+	token string
+	out   strings.Builder
 }
 
 // value copies one value; false at the end of what can be read.
@@ -168,7 +178,9 @@ func (m *masker) value(how int) bool {
 func (m *masker) scalar(t json.Token, how int) {
 	s, text := t.(string)
 	switch {
-	case t == nil || how == asIs:
+	case t == nil || how == asIs && !text:
+	case how == asIs:
+		t = redact(s, m.token)
 	case how == marked && text:
 		t = mask(s)
 	default:

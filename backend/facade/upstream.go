@@ -138,6 +138,9 @@ func (u *Upstream) Do(ctx context.Context, c Call, into any) (*Answer, error) {
 		if last == nil {
 			return answer, nil
 		}
+		if last.Err != nil {
+			last.Err = masked{clean(last.Err.Error(), caller.token, maxText), last.Err}
+		}
 		if sent && c.Method == http.MethodDelete && (last.Status == http.StatusNotFound || last.Status == http.StatusGone) {
 			answer, last = &Answer{Status: last.Status, Header: http.Header{}}, nil
 			return answer, nil

@@ -70,11 +70,8 @@ func (s *Store) update(ctx context.Context, c scim.Change, compares bool) (*scim
 		return nil, err
 	}
 	defer unlock()
-	if seen, ok := CallerOf(ctx).Recall(memoSeen + key).(uint64); !ok || seen != s.locks.written(key) {
-		CallerOf(ctx).forget()
-		if ok && compares {
-			return nil, scim.ErrVersionMismatch
-		}
+	if s.outdated(ctx, key) && compares {
+		return nil, scim.ErrVersionMismatch
 	}
 	if err := s.free(ctx, src, unique, c.Before.ID); err != nil {
 		return nil, err
@@ -92,6 +89,18 @@ func (s *Store) update(ctx context.Context, c scim.Change, compares bool) (*scim
 	return as(c.Before.Type, made), nil
 }
 
+// outdated reports whether somebody has written the resource since the request
+// read it. It empties the memo, unless that is known to be what is there now.
+func (s *Store) outdated(ctx context.Context, key string) bool {
+	caller := CallerOf(ctx)
+	seen, ok := caller.Recall(memoSeen + key).(uint64)
+	if ok && seen == s.locks.written(key) {
+		return false
+	}
+	caller.forget()
+	return ok
+}
+
 // Delete removes a resource ([scim.Backend]).
 func (s *Store) Delete(ctx context.Context, ref scim.Ref, version string) error {
 	src, err := s.source(ctx, ref.Type)
@@ -103,6 +112,7 @@ func (s *Store) Delete(ctx context.Context, ref scim.Ref, version string) error 
 		return err
 	}
 	defer unlock()
+	s.outdated(ctx, ref.String())
 	if version != "" {
 		switch r, err := src.Get(ctx, ref.ID); {
 		case err != nil:
