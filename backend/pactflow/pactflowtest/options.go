@@ -160,7 +160,7 @@ func (o Options) check() (*config, error) {
 
 // Set changes options while the emulator runs; what it refuses changes nothing.
 // Another Seed counts from the next [Emulator.Reset] on, as do role names of
-// another Version.
+// another Version. change must not call the emulator.
 func (e *Emulator) Set(change func(*Options)) error {
 	return e.configure(func(o *Options) error {
 		change(o)

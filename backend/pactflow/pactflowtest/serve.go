@@ -156,9 +156,10 @@ func (e *Emulator) send(w http.ResponseWriter, c *call, a answer, f *Fault) {
 	if a.location != "" {
 		h.Set("Location", a.location)
 	}
+	half := f != nil && f.Drop != nil && f.Drop.When == "midBody"
 	if a.code == 204 || len(a.body) == 0 {
 		h.Del("Content-Type")
-		if f != nil && f.Drop != nil {
+		if half {
 			abort(w, false)
 			return
 		}
@@ -173,7 +174,7 @@ func (e *Emulator) send(w http.ResponseWriter, c *call, a answer, f *Fault) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.code)
 	switch {
-	case f != nil && f.Drop != nil: // midBody
+	case half:
 		w.Write(body[:len(body)/2])
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler) // closes the connection, sends nothing more

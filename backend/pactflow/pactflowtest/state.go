@@ -189,7 +189,8 @@ func (e *Emulator) State() State {
 // SetState replaces everything. What refers to nothing is an error, and nothing changes.
 func (e *Emulator) SetState(s State) error { return e.Change(func(now *State) { *now = s }) }
 
-// Change lets a function change the state between two requests, as [Emulator.SetState] does.
+// Change lets a function change the state between two requests, as
+// [Emulator.SetState] does. The function must not call the emulator.
 func (e *Emulator) Change(change func(*State)) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
