@@ -76,7 +76,7 @@ var rules = []Rule{
 	{ID: "BODY-01", Clients: "entra, onelogin", What: `"True", "False" and the like are booleans where one belongs, and "" is as if not sent; any other text is refused.`, Switches: by("StringBooleans")},
 	{ID: "BODY-02", Clients: "entra, okta, authentik, onelogin", What: `"" on an attribute that is not required unassigns it, as null and [] do; on a password it is as if not sent.`, Switches: by("EmptyUnassigns")},
 	{ID: "BODY-03", Clients: "google, onelogin, entra, authentik", What: "schemas may be missing, or hold URNs this server does not know; those of another type or of a message are refused.", Switches: by("AnySchemas")},
-	{ID: "BODY-04", Clients: "entra, okta", What: "Attributes no schema defines are dropped.", Switches: by("IgnoreUnknown")},
+	{ID: "BODY-04", Clients: "entra, okta", What: "Attributes no schema defines are dropped. An object under the base schema's own URN counts as if its attributes stood beside it.", Switches: by("IgnoreUnknown")},
 	{ID: "BODY-05", Clients: "okta, entra", What: "id, meta, groups and whatever else is read-only are ignored in a body."},
 	{ID: "BODY-06", Clients: "entra", What: "Names in bodies are in any case, in answers in that of the schema."},
 	{ID: "BODY-07", Clients: "onelogin", What: "One value where an array belongs is an array of one.", Switches: by("WrapSingles")},

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -27,7 +28,7 @@ func Decode(t *scim.ResourceType, raw scim.Object, o Options) (r *scim.Resource,
 	core := make([]slot, len(t.Schema.Attributes))
 	extensions := make([]slot, len(t.Extensions))
 	var schemas slot
-	for _, m := range raw {
+	for _, m := range d.opened(t, raw) {
 		switch {
 		case strings.EqualFold(m.Name, "schemas"):
 			schemas = slot{m.Value, true}
@@ -65,6 +66,28 @@ func Decode(t *scim.ResourceType, raw scim.Object, o Options) (r *scim.Resource,
 		}
 	}
 	return r, named, d.faults.err()
+}
+
+// opened returns a body with what stands under the URN of the base schema, as
+// if it were an extension's, put beside the rest: where both name an attribute,
+// that of the body itself counts.
+func (d *decoder) opened(t *scim.ResourceType, raw scim.Object) scim.Object {
+	i := slices.IndexFunc(raw, func(m scim.Member) bool { return strings.EqualFold(m.Name, t.Schema.ID) })
+	if i < 0 || !d.IgnoreUnknown {
+		return raw
+	}
+	inner, ok := raw[i].Value.(scim.Object)
+	if !ok {
+		return raw
+	}
+	d.report("BODY-04")
+	out := slices.Delete(slices.Clone(raw), i, i+1)
+	for _, m := range inner {
+		if _, has := out.Lookup(m.Name); !has {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // externalID is the one common attribute a client may write.

@@ -198,7 +198,7 @@ func TestDecodeUnknown(t *testing.T) { // SCH-034, SCH-037, BODY-04
 		{`"emails":[{"valeu":"x","value":null}]`, "emails.valeu"},
 		{`"` + scim.EnterpriseUserURN + `":{"dept":1}`, scim.EnterpriseUserURN + ":dept"},
 		{`"urn:x:y":{"a":1}`, "urn:x:y"},
-		{`"` + scim.UserURN + `":{"title":"x"}`, scim.UserURN},
+		{`"` + scim.UserURN + `":7`, scim.UserURN},
 	} {
 		raw := parse(t, body(user, tt.in))
 		_, _, err := schema.Decode(user, raw, schema.Options{})
@@ -211,6 +211,25 @@ func TestDecodeUnknown(t *testing.T) { // SCH-034, SCH-037, BODY-04
 		if !slices.Equal(rules, []string{"BODY-04"}) {
 			t.Errorf("%s: rules %v", tt.in, rules)
 		}
+	}
+}
+
+// Some clients treat the base schema as an extension: what is under its URN
+// counts as if it were not, but for what the body has itself (BODY-04).
+func TestDecodeOpened(t *testing.T) {
+	t.Parallel()
+	user := schema.Core()[0]
+	raw := parse(t, body(user, `"title":"own","`+strings.ToUpper(scim.UserURN)+`":{"title":"inner","nickName":"n","externalId":"e"}`))
+	if _, _, err := schema.Decode(user, raw, schema.Options{}); err == nil {
+		t.Error("strict takes it")
+	}
+	var rules []string
+	r, named, err := schema.Decode(user, raw, auto(func(s string) { rules = append(rules, s) }))
+	if err != nil || r.ExternalID != "e" || values(r) != `{"nickName":"n","title":"own"}` || !slices.Equal(rules, []string{"BODY-04"}) {
+		t.Errorf("%s, named %v, rules %v, %v", values(r), named, rules, err)
+	}
+	if len(raw) != 3 {
+		t.Errorf("the body has become %v", raw)
 	}
 }
 

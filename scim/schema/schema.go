@@ -18,7 +18,7 @@ type Options struct {
 	StringBooleans bool // BODY-01, PATCH-09: "True", "false" … for a boolean; "" is as if not sent
 	EmptyUnassigns bool // BODY-02: "" on an optional attribute unassigns; on a writeOnly one it is as if not sent
 	AnySchemas     bool // BODY-03: no schemas, or URNs this server does not know
-	IgnoreUnknown  bool // BODY-04: attributes no schema defines are dropped; else 400 invalidSyntax
+	IgnoreUnknown  bool // BODY-04: attributes no schema defines are dropped, and what is under the base schema's own URN is taken out of it; else 400 invalidSyntax
 	WrapSingles    bool // BODY-07: one value where an array belongs
 	UnwrapSingles  bool // PATCH-18: [x] or {"value":x} where one simple value belongs
 	BareReferences bool // BODY-08, GRP-15, PATCH-11: "id" for {"value":"id"}, [{…}] for {…}
