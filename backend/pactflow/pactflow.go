@@ -12,6 +12,7 @@ package pactflow
 import (
 	"cmp"
 	"crypto/x509"
+	"hash/maphash"
 	"log/slog"
 	"net/url"
 	"time"
@@ -71,7 +72,7 @@ func New(o Options) *Backend {
 	c := &client{up: up, guard: &guard{base: normalize(up.Base()).String(), logger: o.Logger}, logger: o.Logger, now: o.Now}
 	types := Types()
 	people := &users{client: c, t: types[0], fallback: o.UserNameFallback, remove: o.DeleteUsers}
-	groups := &teams{client: c, t: types[1], users: people, drop: o.DropSystemAccounts}
+	groups := &teams{client: c, t: types[1], users: people, drop: o.DropSystemAccounts, seed: maphash.MakeSeed()}
 	store := facade.NewStore(facade.StoreOptions{IndexTime: o.IndexTime, Logger: o.Logger, Now: o.Now}, people, groups)
 	return &Backend{Store: store, client: c}
 }

@@ -2,6 +2,8 @@ package pactflow
 
 import (
 	"context"
+	"hash/maphash"
+	"sync/atomic"
 
 	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -15,6 +17,9 @@ type teams struct {
 	t     *scim.ResourceType
 	users *users
 	drop  bool // Options.DropSystemAccounts
+
+	seed   maphash.Seed
+	writes [256]atomic.Uint64
 }
 
 // Type returns the resource type.
@@ -22,15 +27,24 @@ func (s *teams) Type() *scim.ResourceType { return s.t }
 
 func teamKey(id string) string { return "pactflow team " + id }
 
-// knownKey is that of a team which an update of this request has left as the
-// memo has it, members included: the next Get need not ask again.
-func knownKey(id string) string { return "pactflow known team " + id }
+// seen is a team as a request has read it, or left it, and how many writes of it
+// had begun and ended before.
+type seen struct {
+	t      *team
+	writes uint64
+}
 
-// Get reads a team with its members.
+// count returns the count of the beginnings and ends of writes of a team; others
+// may share it.
+func (s *teams) count(id string) *atomic.Uint64 {
+	return &s.writes[maphash.String(s.seed, id)%uint64(len(s.writes))]
+}
+
+// Get reads a team with its members. A request that needs it twice reads it once,
+// unless it was written meanwhile.
 func (s *teams) Get(ctx context.Context, id string) (*scim.Resource, error) {
-	if t, _ := facade.CallerOf(ctx).Recall(knownKey(id)).(*team); t != nil {
-		facade.CallerOf(ctx).Remember(knownKey(id), nil)
-		return t.resource(s.t), nil
+	if m, _ := facade.CallerOf(ctx).Recall(teamKey(id)).(*seen); m != nil && m.writes == s.count(id).Load() {
+		return m.t.resource(s.t), nil
 	}
 	t, err := s.get(ctx, id)
 	if err != nil {
@@ -44,7 +58,7 @@ func (s *teams) get(ctx context.Context, id string) (*team, error) {
 	if !validID(id) {
 		return nil, scim.ErrNotFound
 	}
-	t := new(team)
+	t, writes := new(team), s.count(id).Load()
 	err := s.read(ctx, facade.Call{Method: "GET", Path: teamsPath + "/" + id}, id, t)
 	switch {
 	case gone(err):
@@ -52,16 +66,23 @@ func (s *teams) get(ctx context.Context, id string) (*team, error) {
 	case err != nil:
 		return nil, err
 	}
-	facade.CallerOf(ctx).Remember(teamKey(id), t)
+	facade.CallerOf(ctx).Remember(teamKey(id), &seen{t, writes})
 	return t, nil
 }
 
 // recall returns what the request has read of a team, or reads it.
 func (s *teams) recall(ctx context.Context, id string) (*team, error) {
-	if t, _ := facade.CallerOf(ctx).Recall(teamKey(id)).(*team); t != nil {
-		return t, nil
+	if m, _ := facade.CallerOf(ctx).Recall(teamKey(id)).(*seen); m != nil {
+		return m.t, nil
 	}
 	return s.get(ctx, id)
+}
+
+// writing counts the beginning of a write, and with what it returns its end.
+func (s *teams) writing(id string) (end func()) {
+	n := s.count(id)
+	n.Add(1)
+	return func() { n.Add(1) }
 }
 
 // List hands over all teams, without their members.
@@ -178,6 +199,7 @@ func (s *teams) Update(ctx context.Context, c scim.Change) (*scim.Resource, erro
 	if err != nil {
 		return nil, explain(err, hintRead)
 	}
+	defer s.writing(id)()
 	after := *before
 	name := text(c.After.Attrs, "displayName")
 	renamed := rename && name != before.Name
@@ -198,8 +220,8 @@ func (s *teams) Update(ctx context.Context, c scim.Change) (*scim.Resource, erro
 			return s.moved(ctx, c, &after)
 		}
 	}
-	facade.CallerOf(ctx).Remember(teamKey(id), &after)
-	facade.CallerOf(ctx).Remember(knownKey(id), &after)
+	// The end of this write is yet to be counted.
+	facade.CallerOf(ctx).Remember(teamKey(id), &seen{&after, s.count(id).Load() + 1})
 	return after.resource(s.t), nil
 }
 
@@ -241,6 +263,7 @@ func (s *teams) Delete(ctx context.Context, id string) error {
 	if !validID(id) {
 		return scim.ErrNotFound
 	}
+	defer s.writing(id)()
 	facade.CallerOf(ctx).Remember(teamKey(id), nil)
 	err := s.write(ctx, "DELETE", teamsPath+"/"+id, nil)
 	if gone(err) {
