@@ -32,6 +32,7 @@ type call struct {
 	n       int  // number in the log
 	partial *Partial
 	query   url.Values
+	buffer  *output
 }
 
 // answer is what a call ends with.
@@ -201,9 +202,24 @@ func (c *config) now(s *store) time.Time {
 	return c.start.Add(time.Duration(s.writes) * time.Second)
 }
 
+// output returns where the call's answer is written; its memory is used again
+// once the call is over.
 func (c *call) output() *output {
-	return &output{b: make([]byte, 0, 4096), nulls: c.cfg.Nulls}
+	if c.buffer == nil {
+		c.buffer = buffers.Get().(*output)
+	}
+	c.buffer.b, c.buffer.nulls = c.buffer.b[:0], c.cfg.Nulls
+	return c.buffer
 }
+
+// end gives the memory of the answer back.
+func (c *call) end() {
+	if c.buffer != nil {
+		buffers.Put(c.buffer)
+	}
+}
+
+var buffers = sync.Pool{New: func() any { return new(output) }}
 
 // reference is how the product lets one find a failure in its log.
 func (c *call) reference() string { return fmt.Sprintf("%010x", c.n) }

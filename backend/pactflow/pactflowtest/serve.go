@@ -29,6 +29,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := &call{e: e, cfg: cfg, r: r, path: path, body: body, base: cfg.linkBase(r),
 		problem: strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "application/problem+json")}
+	defer c.end()
 	value := bearer(r)
 	name := e.nameOf(value)
 	fault := e.rules.pick(r, path, value, name, body)

@@ -80,12 +80,14 @@ type State struct {
 // load builds the store of a state. Its error names what refers to nothing.
 func load(s State) (*store, error) {
 	st := &store{
-		users: map[string]*account{}, teams: map[string]*team{}, role: map[string]*role{},
+		users: make(map[string]*account, len(s.Users)), teams: map[string]*team{}, role: map[string]*role{},
 		environments: map[string]Environment{}, tokens: map[string]*Token{}, outside: map[string]*account{},
 		userNames: map[string]int{}, emails: map[string]int{}, systemNames: map[string]int{}, teamNames: map[string]int{},
 		defaultRole: s.DefaultRole, defaultTeam: s.DefaultTeam, mails: s.MailsSent,
 	}
 	var bad []error
+	var users []*account
+	var teams []*team
 	for _, r := range s.Roles {
 		st.roles = append(st.roles, newRole(r))
 		st.role[r.UUID] = st.roles[len(st.roles)-1]
@@ -109,6 +111,7 @@ func load(s State) (*store, error) {
 		}
 		st.made++
 		st.users[u.UUID] = newAccount(u, st.made)
+		users = append(users, st.users[u.UUID])
 	}
 	for _, t := range s.Teams {
 		if t.UUID == "" || st.teams[t.UUID] != nil {
@@ -117,6 +120,7 @@ func load(s State) (*store, error) {
 		}
 		st.made++
 		st.teams[t.UUID] = newTeam(t, st.made)
+		teams = append(teams, st.teams[t.UUID])
 		for _, id := range t.Members {
 			if u := st.users[id]; u != nil {
 				u.teams = append(u.teams, t.UUID)
@@ -150,7 +154,7 @@ func load(s State) (*store, error) {
 	if s.DefaultTeam != "" && st.teams[s.DefaultTeam] == nil {
 		bad = append(bad, fmt.Errorf("defaultTeam: no team %s", s.DefaultTeam))
 	}
-	st.index()
+	st.index(users, teams)
 	return st, errors.Join(bad...)
 }
 

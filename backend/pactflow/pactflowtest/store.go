@@ -100,9 +100,10 @@ func compareTeams(a, b *team) int {
 	return cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.Name, b.Name), cmp.Compare(a.seq, b.seq))
 }
 
-// index fills what is derived from all users and teams.
-func (s *store) index() {
-	for _, u := range s.users {
+// index fills what is derived from all users and teams. They mostly come in
+// order, which makes sorting cheap.
+func (s *store) index(users []*account, teams []*team) {
+	for _, u := range users {
 		s.count(u, 1)
 		if u.DeletedAt.IsZero() {
 			s.all = append(s.all, u)
@@ -114,7 +115,7 @@ func (s *store) index() {
 			s.people = append(s.people, u)
 		}
 	}
-	for _, t := range s.teams {
+	for _, t := range teams {
 		s.teamNames[t.Name]++
 		s.teamList = append(s.teamList, t)
 	}
@@ -250,8 +251,15 @@ func (s *store) setAdministrators(id string, people []string) {
 	s.relate(was, people, func(u *account, in bool) { u.administers = withOrWithout(u.administers, id, in) })
 }
 
-// relate revises the users that are in one of two lists only.
+// relate revises the users that are in one of two lists only. Most changes are
+// at one place, so equal beginnings and ends are left out first.
 func (s *store) relate(was, is []string, change func(u *account, in bool)) {
+	for len(was) > 0 && len(is) > 0 && was[0] == is[0] {
+		was, is = was[1:], is[1:]
+	}
+	for len(was) > 0 && len(is) > 0 && was[len(was)-1] == is[len(is)-1] {
+		was, is = was[:len(was)-1], is[:len(is)-1]
+	}
 	before, after := set(was), set(is)
 	for _, id := range was {
 		if !after[id] {

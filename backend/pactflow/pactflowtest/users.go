@@ -120,7 +120,12 @@ func (c *call) writeUser(o *output, key string, u *account, team string) {
 		if !c.cfg.HideLegacyRoles {
 			o.array("roles", func() {
 				for _, id := range slices.Backward(roles) {
-					o.object("", func() { o.b = append(o.b, c.store.role[id].embed...) })
+					if r := c.store.role[id]; r != nil {
+						o.object("", func() {
+							o.text("uuid", id)
+							o.text("name", r.Name)
+						})
+					}
 				}
 			})
 		}
