@@ -27,6 +27,7 @@ type options struct {
 	rounds  int
 	keep    string
 	json    string
+	facade  bool
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds of each scenario; the median counts")
 	flag.StringVar(&o.keep, "data", "", "data folder to fill, or to use if it is filled; default: a temporary one")
 	flag.StringVar(&o.json, "json", "", "also write the results to this file, as JSON")
+	flag.BoolVar(&o.facade, "facade", false, "measure the façade over its emulator instead of the directory")
 	yard := flag.Bool("yardstick", false, "be the yardstick server (used by the command itself)")
 	flag.Parse()
 	if *yard {
@@ -63,6 +65,9 @@ func fatal(err error) {
 }
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {
+	if o.facade {
+		return runFacade(ctx, &bench{o: o, out: out})
+	}
 	dir := o.keep
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "rollcall-bench-"); err != nil {

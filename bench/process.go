@@ -35,18 +35,23 @@ func startRollcall(ctx context.Context, binary, dir string) (*server, error) {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, binary, "serve")
-	cmd.Env = append(os.Environ(), "ROLLCALL_LISTEN="+addr, "ROLLCALL_DATA_DIR="+dir, "ROLLCALL_TOKEN="+token,
-		"ROLLCALL_BASE_URL=http://"+addr, "ROLLCALL_LOG_LEVEL=WARN")
+	return startProcess(ctx, cmd, []string{"ROLLCALL_LISTEN=" + addr, "ROLLCALL_DATA_DIR=" + dir, "ROLLCALL_TOKEN=" + token,
+		"ROLLCALL_BASE_URL=http://" + addr, "ROLLCALL_LOG_LEVEL=WARN"}, "http://"+addr+"/health", "http://"+addr+"/scim/v2")
+}
+
+// startProcess starts a server of the binary and waits until health answers.
+func startProcess(ctx context.Context, cmd *exec.Cmd, environ []string, health, base string) (*server, error) {
+	cmd.Env = append(os.Environ(), environ...)
 	cmd.Stderr = os.Stderr
 	begin := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &server{cmd: cmd, base: "http://" + addr + "/scim/v2"}
-	for time.Since(begin) < 30*time.Second {
-		resp, err := http.Get("http://" + addr + "/health")
+	s := &server{cmd: cmd, base: base}
+	for time.Since(begin) < 30*time.Second && ctx.Err() == nil {
+		resp, err := http.Get(health)
 		if err == nil {
-			resp.Body.Close()
+			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				s.start = time.Since(begin)
 				return s, nil
@@ -54,7 +59,7 @@ func startRollcall(ctx context.Context, binary, dir string) (*server, error) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return nil, errors.Join(errors.New("rollcall did not answer on "+addr+" within 30 s"), s.stop())
+	return nil, errors.Join(fmt.Errorf("%s did not answer at %s within 30 s", cmd.Args[0], health), s.stop())
 }
 
 // stop ends the process as an operator would, and waits for it.
