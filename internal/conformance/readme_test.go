@@ -191,7 +191,7 @@ func TestConfigurationDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := regexp.MustCompile(`(?m)^\| [^|]* \| [^|]*\b[A-Z]+_[A-Z_]+\b[^|]*\|`).FindAll(doc, -1)
+	table := regexp.MustCompile(`(?m)^\| [^|]* \| [^|]*\b[A-Z]+_[A-Z0-9_]+\b[^|]*\|`).FindAll(doc, -1)
 	listed := names(string(bytes.Join(table, []byte("\n"))))
 	known := names(string(help))
 	if len(known) < 20 {
@@ -212,7 +212,7 @@ func TestConfigurationDocument(t *testing.T) {
 // names returns the variables and flags in a text.
 func names(text string) map[string]bool {
 	found := map[string]bool{}
-	for _, name := range regexp.MustCompile(`\b(?:ROLLCALL|SCIM|SHOWCASE|LOGGING)_[A-Z_]+[A-Z]\b|--[a-z][a-z-]+`).FindAllString(text, -1) {
+	for _, name := range regexp.MustCompile(`\b(?:ROLLCALL|SCIM|SHOWCASE|LOGGING|PACTFLOW|SERVER)_[A-Z0-9_]+[A-Z0-9]\b|--[a-z][a-z-]+`).FindAllString(text, -1) {
 		found[name] = name != "--help"
 	}
 	delete(found, "--help")

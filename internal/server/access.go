@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
@@ -59,6 +60,9 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 		slog.String("remote", r.RemoteAddr))
 	if actor := scim.OriginOf(r.Context()).Actor; actor != "" {
 		attrs = append(attrs, slog.String("actor", actor))
+	}
+	if srv.s.PactFlow != nil {
+		attrs = append(attrs, slog.Int64("calls", facade.CallerOf(r.Context()).Calls()))
 	}
 	if x.operation != "" {
 		attrs = append(attrs, slog.String("op", x.operation))

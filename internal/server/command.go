@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -37,7 +38,11 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Healthcheck struct{ Config } `cmd:"" help:"Ask the server that is configured so how it is; exit 0 if it is well."`
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
 		Replay      replayFlags      `cmd:"" help:"Play recorded conversations of clients against a SCIM server; exit 1 if an answer is not what its client needs."`
-		Version     struct{}         `cmd:"" help:"Print the version."`
+		Pactflow    struct {
+			Doctor doctorFlags `cmd:"" help:"Try a PactFlow and the token for it, and say what will work; changes nothing without --write."`
+		} `cmd:"" help:"Check the PactFlow behind a façade."`
+		PactflowEmulator emulatorFlags `cmd:"" help:"Serve an emulator of PactFlow's admin API, for trials and demonstrations."`
+		Version          struct{}      `cmd:"" help:"Print the version."`
 	}
 	exited := false
 	parser, err := kong.New(&cli,
@@ -69,6 +74,10 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		return exitStopped
 	case "replay":
 		return cli.Replay.run(ctx, environ, stdout, stderr)
+	case "pactflow":
+		return cli.Pactflow.Doctor.run(ctx, environ, stdout, stderr)
+	case "pactflow-emulator":
+		return cli.PactflowEmulator.run(ctx, environ, stdout, stderr)
 	}
 	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config,
 		"users": &cli.Users.Config}[command]
@@ -83,6 +92,10 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 			fmt.Fprintln(stderr, "rollcall:", line)
 		}
 		return usageOr(err)
+	}
+	if settings.PactFlow != nil && (command == "status" || command == "users") {
+		fmt.Fprintln(stderr, "rollcall: in façade mode there is no data folder: PactFlow keeps the people")
+		return exitFailed
 	}
 	switch command {
 	case "status":
@@ -134,8 +147,11 @@ func serve(ctx context.Context, s Settings, warnings []string, stdout, stderr io
 		return exitFailed
 	}
 	defer srv.Close()
-	log.Info("serving", "version", Version(), "listen", srv.Addr().String(), "base", srv.Base(), "data", s.DataDir,
-		"profile", s.Profile.Name)
+	what := slog.String("data", s.DataDir)
+	if s.PactFlow != nil {
+		what = slog.String("pactflow", s.PactFlow.URL.String())
+	}
+	log.Info("serving", "version", Version(), "listen", srv.Addr().String(), "base", srv.Base(), what, "profile", s.Profile.Name)
 	if srv.tls == nil && !loopback(srv.Addr()) {
 		log.Warn("plain HTTP on an address that is not loopback: tokens and personal data are readable on the way; " +
 			"put a proxy with HTTPS before it or set ROLLCALL_TLS_CERT and ROLLCALL_TLS_KEY")
@@ -172,6 +188,8 @@ func serve(ctx context.Context, s Settings, warnings []string, stdout, stderr io
 func (srv *Server) greet(out io.Writer) {
 	header := ""
 	switch {
+	case srv.s.PactFlow != nil:
+		header = ` -H "Authorization: Bearer $TOKEN_OF_PACTFLOW"`
 	case srv.s.TokenFile != "":
 		header = ` -H "Authorization: Bearer $(head -n 1 ` + srv.s.TokenFile + `)"`
 	case !srv.isOpen():

@@ -3,42 +3,47 @@ package server
 // Config is what an operator can set, as written: the command line fills it,
 // Load adds the environment, Settings checks it. The tags are the reference:
 // `name` is the flag, if there is one, `variable` the environment variables, of
-// which the first that is set and not empty counts, `std` the default. A flag
-// wins over the environment, and our own names over those of the images that
-// this program replaces.
+// which the first that is set and not empty counts, `std` the default, `mode`
+// the one mode in which it means something. A flag wins over the environment,
+// and our own names over those of the images that this program replaces.
 type Config struct {
+	PactFlowURL string `name:"pactflow-url" variable:"ROLLCALL_PACTFLOW_URL PACTFLOW_URL" placeholder:"URL" help:"keep nothing, and stand before the PactFlow at this address: façade mode"`
+
 	Listen      string `name:"listen" variable:"ROLLCALL_LISTEN SHOWCASE_LISTEN_ADDR" std:":8080" placeholder:"ADDRESS" help:"listen address"`
-	BaseURL     string `name:"base-url" variable:"ROLLCALL_BASE_URL SHOWCASE_BASE_URL" std:"http://localhost and the port" placeholder:"URL" help:"external base of meta.location, Location and $$ref"`
-	ContextPath string `name:"context-path" variable:"ROLLCALL_CONTEXT_PATH" std:"/scim" placeholder:"PATH" help:"where SCIM is mounted"`
+	BaseURL     string `name:"base-url" variable:"ROLLCALL_BASE_URL SHOWCASE_BASE_URL" std:"http://localhost and the port; in façade mode the request's host" placeholder:"URL" help:"external base of meta.location, Location and $$ref"`
+	ContextPath string `name:"context-path" variable:"ROLLCALL_CONTEXT_PATH SERVER_SERVLET_CONTEXT_PATH" std:"/scim" placeholder:"PATH" help:"where SCIM is mounted"`
 	CORSOrigins string `name:"cors-origins" variable:"ROLLCALL_CORS_ORIGINS SHOWCASE_CORS_ORIGINS" std:"http://localhost:3000,http://localhost:5173" placeholder:"ORIGINS" help:"browser origins that may call, comma-separated; 'none' for none"`
 	Proxies     string `name:"trusted-proxies" variable:"ROLLCALL_TRUSTED_PROXIES" placeholder:"ADDRESSES" help:"addresses or networks whose forwarded headers count, comma-separated"`
 
-	Token     string `kong:"-" variable:"ROLLCALL_TOKEN SCIM_API_TOKEN" help:"bearer tokens, comma-separated; none: open to everybody"`
-	TokenFile string `name:"token-file" variable:"ROLLCALL_TOKEN_FILE" placeholder:"FILE" help:"file of bearer tokens, one a line; made with a random one if it does not exist"`
+	Token     string `kong:"-" mode:"directory" variable:"ROLLCALL_TOKEN SCIM_API_TOKEN" help:"bearer tokens, comma-separated; none: open to everybody"`
+	TokenFile string `name:"token-file" mode:"directory" variable:"ROLLCALL_TOKEN_FILE" placeholder:"FILE" help:"file of bearer tokens, one a line; made with a random one if it does not exist"`
 	TLSCert   string `name:"tls-cert" variable:"ROLLCALL_TLS_CERT" placeholder:"FILE" help:"certificate chain, PEM; reloaded when it changes"`
 	TLSKey    string `name:"tls-key" variable:"ROLLCALL_TLS_KEY" placeholder:"FILE" help:"its private key, PEM"`
 	RunAs     string `name:"run-as" variable:"ROLLCALL_RUN_AS" placeholder:"UID:GID" help:"started as root: make the data folder theirs and become them before listening"`
 
-	DataDir      string `name:"data" variable:"ROLLCALL_DATA_DIR SCIM_DATA_DIR" std:"./data" placeholder:"FOLDER" help:"folder of the database, created with mode 0700"`
-	DatabaseURL  string `name:"database" variable:"ROLLCALL_DATABASE_URL" placeholder:"URL" help:"reserved for PostgreSQL, which this build does not have"`
-	HistoryDays  string `name:"history-days" variable:"ROLLCALL_HISTORY_DAYS" std:"400" placeholder:"DAYS" help:"how long the change log is kept; 0: for ever"`
-	UndeleteDays string `name:"undelete-days" variable:"ROLLCALL_UNDELETE_DAYS" std:"30" placeholder:"DAYS" help:"how long a deleted user can be restored; 0: deleted is gone"`
-	Passwords    string `name:"passwords" variable:"ROLLCALL_PASSWORDS" std:"discard" placeholder:"WHAT" help:"what becomes of passwords: discard, or hash (argon2id)"`
+	DataDir      string `name:"data" mode:"directory" variable:"ROLLCALL_DATA_DIR SCIM_DATA_DIR" std:"./data" placeholder:"FOLDER" help:"folder of the database, created with mode 0700"`
+	DatabaseURL  string `name:"database" mode:"directory" variable:"ROLLCALL_DATABASE_URL" placeholder:"URL" help:"reserved for PostgreSQL, which this build does not have"`
+	HistoryDays  string `name:"history-days" mode:"directory" variable:"ROLLCALL_HISTORY_DAYS" std:"400" placeholder:"DAYS" help:"how long the change log is kept; 0: for ever"`
+	UndeleteDays string `name:"undelete-days" mode:"directory" variable:"ROLLCALL_UNDELETE_DAYS" std:"30" placeholder:"DAYS" help:"how long a deleted user can be restored; 0: deleted is gone"`
+	Passwords    string `name:"passwords" mode:"directory" variable:"ROLLCALL_PASSWORDS" std:"discard" placeholder:"WHAT" help:"what becomes of passwords: discard, or hash (argon2id)"`
 	Profile      string `name:"profile" variable:"ROLLCALL_PROFILE" std:"auto" placeholder:"NAME" help:"how clients' known faults are met; strict is the RFC to the letter; single switches after it, as in auto,-UniqueGroupNames"`
-	Schemas      string `name:"schemas" variable:"ROLLCALL_SCHEMAS" placeholder:"FOLDER" help:"folder of *.json files with further schemas and resource types; SIGHUP reads them again"`
+	Schemas      string `name:"schemas" mode:"directory" variable:"ROLLCALL_SCHEMAS" placeholder:"FOLDER" help:"folder of *.json files with further schemas and resource types; SIGHUP reads them again"`
 
 	LogLevel     string `name:"log-level" variable:"ROLLCALL_LOG_LEVEL LOGGING_LEVEL_ROOT" std:"INFO" placeholder:"LEVEL" help:"TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"`
 	LogFormat    string `name:"log-format" variable:"ROLLCALL_LOG_FORMAT" std:"text on a terminal, else json" placeholder:"FORMAT" help:"text or json"`
 	LookingGlass string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS SCIM_LOOKING_GLASS" std:"true" help:"capture of SCIM traffic for the web console, which this build does not have"`
 	MemoryLimit  string `name:"memory-limit" variable:"ROLLCALL_MEMORY_LIMIT" std:"96MiB" placeholder:"SIZE" help:"soft limit of the Go heap; GOMEMLIMIT wins; 'off' for none"`
 
+	ServerPort     string `kong:"-" mode:"facade" variable:"SERVER_PORT" help:"port to listen on, if no address is given"`
+	ForwardHeaders string `kong:"-" mode:"facade" variable:"SERVER_FORWARD_HEADERS_STRATEGY" help:"accepted, and has no effect: forwarded headers count from the trusted proxies"`
+	DeleteUsers    string `kong:"-" mode:"facade" variable:"PACTFLOW_USER_DELETE" std:"deactivate" help:"what DELETE of a user does: deactivate, or delete"`
+	KeepSystem     string `kong:"-" mode:"facade" variable:"PACTFLOW_KEEP_SYSTEM_ACCOUNTS" std:"true" help:"system accounts stay in a team whose members are replaced"`
+	UserNameFrom   string `kong:"-" mode:"facade" variable:"SCIM_USERNAME_FALLBACK" std:"none" help:"userName of people that have none: none, email or id"`
+	ListCache      string `kong:"-" mode:"facade" variable:"SCIM_LIST_CACHE_SECONDS" std:"30" help:"how long the index of a list answers look-ups, in seconds; 0: each look-up reads the list"`
+	UpstreamCA     string `name:"upstream-ca" mode:"facade" variable:"ROLLCALL_UPSTREAM_CA" placeholder:"FILE" help:"certificates of authorities, PEM, that PactFlow's certificate may come from, beside the system's"`
+	UpstreamCalls  string `name:"upstream-calls" mode:"facade" variable:"ROLLCALL_UPSTREAM_CALLS" std:"8" placeholder:"COUNT" help:"calls to PactFlow under way at once"`
+	UpstreamTime   string `name:"upstream-timeout" mode:"facade" variable:"ROLLCALL_UPSTREAM_TIMEOUT" std:"30s" placeholder:"DURATION" help:"how long one call to PactFlow may take"`
+	LogWire        string `name:"log-wire" mode:"facade" variable:"ROLLCALL_LOG_WIRE LOGGING_LEVEL_ORG_APACHE_HC_CLIENT5_HTTP_WIRE LOGGING_LEVEL_ORG_APACHE_HC_CLIENT5_HTTP LOGGING_LEVEL_ORG_APACHE_HC_CLIENT5" std:"that of the log" placeholder:"LEVEL" help:"DEBUG logs the calls to PactFlow, tokens masked; INFO and above does not"`
+
 	sources map[string]string // field → where its value came from
 }
-
-// facade are the variables that ask for the façade, which this build does not
-// have. They stop the start: a façade must never become an open and empty
-// directory by accident.
-var facade = []string{"ROLLCALL_PACTFLOW_URL", "PACTFLOW_URL", "SERVER_SERVLET_CONTEXT_PATH"}
-
-// facadeLogs begins the names of logging variables that only the façade has.
-const facadeLogs = "LOGGING_LEVEL_ORG_APACHE_"

@@ -117,11 +117,14 @@ func TestBadValues(t *testing.T) {
 		{"SCIM_LOOKING_GLASS=maybe", `SCIM_LOOKING_GLASS="maybe": must be true or false`},
 		{"ROLLCALL_MEMORY_LIMIT=lots", `ROLLCALL_MEMORY_LIMIT="lots"`},
 		{"ROLLCALL_LISTEN=a\x1b[31m\nb", `ROLLCALL_LISTEN="a\x1b[31m\nb"`},
-		{"PACTFLOW_URL=https://x", "façade mode is not in this build"},
-		{"ROLLCALL_PACTFLOW_URL=https://x", "façade mode is not in this build"},
 		{"PACTFLOW_URL=", "PACTFLOW_URL is required in façade mode"},
-		{"SERVER_SERVLET_CONTEXT_PATH=/scim", "PACTFLOW_URL is required in façade mode"},
+		{"ROLLCALL_PACTFLOW_URL=", "PACTFLOW_URL is required in façade mode"},
+		{"SERVER_SERVLET_CONTEXT_PATH=/scim", "PACTFLOW_URL is required in façade mode, and is empty or unset while SERVER_SERVLET_CONTEXT_PATH is set"},
+		{"SERVER_SERVLET_CONTEXT_PATH=", "PACTFLOW_URL is required in façade mode"},
 		{"LOGGING_LEVEL_ORG_APACHE_HC_CLIENT5_HTTP_WIRE=DEBUG", "PACTFLOW_URL is required in façade mode"},
+		{"LOGGING_LEVEL_ORG_APACHE_HTTP=INFO", "PACTFLOW_URL is required in façade mode"},
+		{"PACTFLOW_USER_DELETE=delete", "PACTFLOW_URL is required in façade mode"},
+		{"ROLLCALL_UPSTREAM_CALLS=4", "PACTFLOW_URL is required in façade mode"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.variable, func(t *testing.T) {

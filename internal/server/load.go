@@ -1,7 +1,6 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -11,9 +10,9 @@ import (
 
 // field is one field of Config and what its tag says.
 type field struct {
-	name, flag, std, help string
-	env                   []string
-	index                 int
+	name, flag, std, help, mode string
+	env                         []string
+	index                       int
 }
 
 // fields returns the fields of Config in order.
@@ -26,26 +25,24 @@ func fields() []field {
 			continue
 		}
 		get := f.Tag.Get
-		list = append(list, field{f.Name, get("name"), get("std"), get("help"), strings.Fields(get("variable")), i})
+		list = append(list, field{f.Name, get("name"), get("std"), get("help"), get("mode"), strings.Fields(get("variable")), i})
 	}
 	return list
 }
 
 // Load fills what the command line left empty in c from the environment
-// ("NAME=value"), and returns warnings of variables that look like ours and are
-// not. An empty variable is an unset one: compose files pass such. It returns
-// an error if the environment asks for what this build does not have.
+// ("NAME=value"), and returns warnings of what has no effect: variables that
+// look like ours and are not, and settings of the other mode. An empty variable
+// is an unset one: compose files pass such. It returns an error if the façade is
+// asked for without saying in front of what.
 func (c *Config) Load(environ []string) (warnings []string, err error) {
 	env := map[string]string{}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		env[name] = value
 	}
-	if err := refuseFacade(env); err != nil {
-		return nil, err
-	}
 	c.sources = map[string]string{}
-	known := map[string]bool{"ROLLCALL_LOG_WIRE": true}
+	known := map[string]bool{}
 	v := reflect.ValueOf(c).Elem()
 	for _, f := range fields() {
 		for _, name := range f.env {
@@ -64,34 +61,20 @@ func (c *Config) Load(environ []string) (warnings []string, err error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		if strings.HasPrefix(name, "ROLLCALL_") && !known[name] {
+		switch {
+		case known[name]:
+		case strings.HasPrefix(name, "ROLLCALL_"):
 			warnings = append(warnings, fmt.Sprintf("%s is not a variable of this program: ignored", printable(name)))
+		case strings.HasPrefix(name, springLogs) && c.PactFlowURL != "":
+			warnings = append(warnings, fmt.Sprintf("%s names a logger that this program does not have: ignored", printable(name)))
 		}
 	}
-	return warnings, nil
-}
-
-func refuseFacade(env map[string]string) error {
-	for _, name := range facade[:2] {
-		if value := env[name]; value != "" {
-			return fmt.Errorf("%s is set: façade mode is not in this build; unset it to serve the directory", name)
+	if c.PactFlowURL == "" {
+		if err := c.refuseFacade(env); err != nil {
+			return nil, err
 		}
 	}
-	wanted := ""
-	for _, name := range facade {
-		if _, set := env[name]; set {
-			wanted = name
-		}
-	}
-	for name := range env {
-		if strings.HasPrefix(name, facadeLogs) {
-			wanted = name
-		}
-	}
-	if wanted != "" {
-		return errors.New("PACTFLOW_URL is required in façade mode, and is empty or unset while " + printable(wanted) + " is set")
-	}
-	return nil
+	return append(warnings, c.idle()...), nil
 }
 
 // source returns where the field's value came from: a flag, a variable, or the

@@ -30,6 +30,9 @@ type mode interface {
 }
 
 func newMode(s Settings, log *slog.Logger) mode {
+	if s.PactFlow != nil {
+		return &front{s: s, log: log}
+	}
 	return &directory{s: s, log: log}
 }
 

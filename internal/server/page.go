@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -16,23 +17,29 @@ var pageText string
 //go:embed page.css
 var pageStyle string
 
-func renderPage(base string) ([]byte, error) {
+func (srv *Server) renderPage() ([]byte, error) {
 	t, err := template.New("page").Parse(pageText)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = t.Execute(&b, struct {
-		Base, Version string
-		Style         template.CSS
-	}{base, Version(), template.CSS(pageStyle)}) //nolint:gosec // our own file
+	page := struct {
+		Facade         bool
+		Base, Mount    string // Base is "" where it depends on the request's host
+		Links, Version string
+		Style          template.CSS
+	}{srv.s.PactFlow != nil, srv.base, srv.s.Mount, srv.base, Version(), template.CSS(pageStyle)} //nolint:gosec // our own file
+	if page.Facade && srv.s.BaseURL == "" {
+		page.Base, page.Links = "", srv.s.Mount
+	}
+	err = t.Execute(&b, page)
 	return b.Bytes(), err
 }
 
 // isPage reports whether a cleaned path is that of the page for people. Where
 // SCIM is mounted at the root, it is so only for who asks for HTML.
 func (srv *Server) isPage(r *http.Request, path string) bool {
-	return path == "/" && (srv.s.Mount != "" || strings.Contains(r.Header.Get("Accept"), "text/html"))
+	return path == "/" && (!slices.Contains(srv.where.mounts, "") || strings.Contains(r.Header.Get("Accept"), "text/html"))
 }
 
 func (srv *Server) servePage(w http.ResponseWriter, r *http.Request) {

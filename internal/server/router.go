@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
@@ -44,8 +45,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	gateway := path == "/api/protocols" && srv.s.PactFlow == nil
 	// A page for people, a fixed list for gateways and what the mode has open.
-	public := read && (srv.isPage(r, path) || path == "/api/protocols" ||
+	public := read && (srv.isPage(r, path) || gateway ||
 		srv.where.isPublic(path) && len(r.Header.Values("Authorization")) == 0)
 	if !public {
 		p, err := srv.auth.Authenticate(r)
@@ -57,12 +59,16 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			scimhttp.Error(out, scim.AsError(err))
 			return
 		}
-		r = r.WithContext(scim.WithOrigin(ctx, scim.Origin{Actor: p.Subject, RequestID: id}))
+		ctx = scim.WithOrigin(ctx, scim.Origin{Actor: p.Subject, RequestID: id})
+		if p.Token != "" {
+			ctx = facade.WithCaller(ctx, p.Token)
+		}
+		r = r.WithContext(ctx)
 	}
 	switch mount, rest, mounted := srv.where.split(path); {
 	case srv.isPage(r, path):
 		srv.servePage(out, r)
-	case path == "/api/protocols":
+	case gateway:
 		serveProtocols(out, r, srv.s.Mount)
 	case mounted:
 		srv.serveSCIM(out, r, mount, rest)

@@ -88,7 +88,7 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 	if err := srv.LoadSchemas(); err != nil {
 		return srv, err
 	}
-	srv.page, err = renderPage(srv.base)
+	srv.page, err = srv.renderPage()
 	return srv, err
 }
 
@@ -158,12 +158,14 @@ func (srv *Server) LoadSchemas() error {
 	if err != nil {
 		return err
 	}
-	h := scimhttp.NewHandler(e, scimhttp.Options{
-		BaseURL:        srv.base,
-		TrustedProxies: srv.s.Proxies,
-		Observe:        observe,
-		Logger:         srv.log,
-	})
+	o := scimhttp.Options{TrustedProxies: srv.s.Proxies, Observe: observe, Logger: srv.log}
+	switch {
+	case srv.s.PactFlow == nil || srv.s.BaseURL == srv.base: // the latter has the mount in it
+		o.BaseURL = srv.base
+	default:
+		o.Origin = srv.s.BaseURL
+	}
+	h := scimhttp.NewHandler(e, o)
 	srv.handler.Store(&h)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/rollcall-scim/rollcall/backend/pactflow"
 	"github.com/rollcall-scim/rollcall/scim/compat"
 )
 
@@ -37,6 +38,9 @@ type Settings struct {
 	LogFormat   string // "text", "json" or "": by the terminal
 	MemoryLimit int64  // bytes; 0: none
 
+	PactFlow   *pactflow.Options // façade mode; nil: the directory
+	UpstreamCA string            // file
+
 	unsafeSynchronous string // of SQLite, for the tests of durability
 }
 
@@ -54,8 +58,7 @@ func (p *problem) Error() string { return p.source + p.text }
 // Settings checks the configuration. Every fault is reported, each in a line of
 // its own.
 func (c *Config) Settings() (Settings, error) {
-	s := Settings{TokenFile: c.TokenFile, TLSCert: c.TLSCert, TLSKey: c.TLSKey, Schemas: c.Schemas,
-		DataDir: cmp.Or(c.DataDir, "./data"), LogFormat: strings.ToLower(c.LogFormat)}
+	s := Settings{TLSCert: c.TLSCert, TLSKey: c.TLSKey, LogFormat: strings.ToLower(c.LogFormat)}
 	var faults []error
 	bad := func(name, value, allowed string) {
 		faults = append(faults, &problem{c.source(name), `="` + printable(value) + `": ` + allowed})
@@ -68,9 +71,6 @@ func (c *Config) Settings() (Settings, error) {
 	}
 	if s.BaseURL, ok = baseURL(c.BaseURL); !ok {
 		bad("BaseURL", redactURL(c.BaseURL), `must be an http or https URL without user, query or fragment, such as "https://id.example.com"`)
-	}
-	if s.Mount, ok = mountPath(cmp.Or(c.ContextPath, "/scim")); !ok {
-		bad("ContextPath", c.ContextPath, `must be a path of letters, digits and "-._~", such as "/scim", or "/"`)
 	}
 	for _, origin := range commaList(cmp.Or(c.CORSOrigins, "http://localhost:3000,http://localhost:5173")) {
 		if strings.EqualFold(origin, "none") {
@@ -90,13 +90,6 @@ func (c *Config) Settings() (Settings, error) {
 		}
 	}
 
-	s.Tokens = commaList(c.Token)
-	if c.Token != "" && len(s.Tokens) == 0 {
-		faults = append(faults, &problem{c.source("Token"), ": is given but holds no token; unset it to serve without"})
-	}
-	if !sendable(s.Tokens) {
-		faults = append(faults, &problem{c.source("Token"), " (value not shown): tokens must be printable ASCII without blanks, of at most 8192 bytes, comma-separated"})
-	}
 	if (s.TLSCert == "") != (s.TLSKey == "") {
 		faults = append(faults, &problem{c.source("TLSCert") + " and " + c.source("TLSKey"), ": both or none must be given"})
 	}
@@ -104,22 +97,6 @@ func (c *Config) Settings() (Settings, error) {
 		bad("RunAs", c.RunAs, `must be a numeric user and group other than root, such as "65532:65532"`)
 	}
 
-	if c.DatabaseURL != "" {
-		faults = append(faults, &problem{c.source("DatabaseURL"), " (value not shown): PostgreSQL is not in this build; unset it to use SQLite"})
-	}
-	if s.HistoryDays, ok = wholeNumber(cmp.Or(c.HistoryDays, "400"), 36_500); !ok {
-		bad("HistoryDays", c.HistoryDays, "must be a whole number of days from 0 (for ever) to 36500")
-	}
-	if s.UndeleteDays, ok = wholeNumber(cmp.Or(c.UndeleteDays, "30"), 3_650); !ok {
-		bad("UndeleteDays", c.UndeleteDays, "must be a whole number of days from 0 (deleted is gone) to 3650")
-	}
-	switch strings.ToLower(cmp.Or(c.Passwords, "discard")) {
-	case "discard":
-	case "hash":
-		s.HashPasswords = true
-	default:
-		bad("Passwords", c.Passwords, "must be discard or hash")
-	}
 	var err error
 	if s.Profile, err = compat.Parse(c.Profile); err != nil {
 		bad("Profile", c.Profile, err.Error())
@@ -137,7 +114,47 @@ func (c *Config) Settings() (Settings, error) {
 	if s.MemoryLimit, ok = byteSize(cmp.Or(c.MemoryLimit, "96MiB")); !ok {
 		bad("MemoryLimit", c.MemoryLimit, `must be a size of at least 16MiB such as "96MiB" or "1GiB", or "off"`)
 	}
+	check := c.directory
+	if c.PactFlowURL != "" {
+		check = c.front
+	}
+	check(&s, func(p *problem) { faults = append(faults, p) })
 	return s, errors.Join(faults...)
+}
+
+// directory checks the settings of directory mode. fault takes what is wrong.
+func (c *Config) directory(s *Settings, fault func(*problem)) {
+	bad := func(name, value, allowed string) {
+		fault(&problem{c.source(name), `="` + printable(value) + `": ` + allowed})
+	}
+	s.TokenFile, s.Schemas, s.DataDir = c.TokenFile, c.Schemas, cmp.Or(c.DataDir, "./data")
+	var ok bool
+	if s.Mount, ok = mountPath(cmp.Or(c.ContextPath, "/scim")); !ok {
+		bad("ContextPath", c.ContextPath, `must be a path of letters, digits and "-._~", such as "/scim", or "/"`)
+	}
+	s.Tokens = commaList(c.Token)
+	if c.Token != "" && len(s.Tokens) == 0 {
+		fault(&problem{c.source("Token"), ": is given but holds no token; unset it to serve without"})
+	}
+	if !sendable(s.Tokens) {
+		fault(&problem{c.source("Token"), " (value not shown): tokens must be printable ASCII without blanks, of at most 8192 bytes, comma-separated"})
+	}
+	if c.DatabaseURL != "" {
+		fault(&problem{c.source("DatabaseURL"), " (value not shown): PostgreSQL is not in this build; unset it to use SQLite"})
+	}
+	if s.HistoryDays, ok = wholeNumber(cmp.Or(c.HistoryDays, "400"), 36_500); !ok {
+		bad("HistoryDays", c.HistoryDays, "must be a whole number of days from 0 (for ever) to 36500")
+	}
+	if s.UndeleteDays, ok = wholeNumber(cmp.Or(c.UndeleteDays, "30"), 3_650); !ok {
+		bad("UndeleteDays", c.UndeleteDays, "must be a whole number of days from 0 (deleted is gone) to 3650")
+	}
+	switch strings.ToLower(cmp.Or(c.Passwords, "discard")) {
+	case "discard":
+	case "hash":
+		s.HashPasswords = true
+	default:
+		bad("Passwords", c.Passwords, "must be discard or hash")
+	}
 }
 
 func commaList(s string) []string {
@@ -255,7 +272,7 @@ func byteSize(s string) (int64, bool) {
 }
 
 // baseFor returns the base URI of the SCIM endpoints. A BaseURL that already
-// ends in the mount is taken as it is.
+// ends in the mount is taken as it is. In façade mode there is no version in it.
 func (s Settings) baseFor(port int) string {
 	base := s.BaseURL
 	if base == "" {
@@ -268,6 +285,10 @@ func (s Settings) baseFor(port int) string {
 	switch {
 	case s.Mount != "" && strings.HasSuffix(base, s.Mount+"/v2"):
 		return base
+	case s.PactFlow != nil && s.Mount != "" && strings.HasSuffix(base, s.Mount):
+		return base
+	case s.PactFlow != nil:
+		return base + s.Mount
 	case s.Mount != "" && strings.HasSuffix(base, s.Mount):
 		return base + "/v2"
 	}
