@@ -71,6 +71,7 @@ func Examine(ctx context.Context, o Options, report func(Finding)) bool {
 	} else {
 		x.notTried(o.Write)
 	}
+	x.untried()
 	return x.well
 }
 
@@ -145,7 +146,7 @@ type team struct {
 	Name            string `json:"name"`
 	NumberOfMembers *int   `json:"numberOfMembers"`
 	Embedded        struct {
-		Members []user
+		Members, Administrators []user
 	} `json:"_embedded"`
 	Links links `json:"_links"`
 }

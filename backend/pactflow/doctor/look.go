@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -71,8 +72,12 @@ func (x *examination) identify() bool {
 		x.found(Finding{Name: "token", Assumption: "PactFlow accepts the token", Verdict: Unknown, Seen: failure.Error(),
 			Means: "who the token belongs to can't be told; the lists below show whether it works"})
 	default:
-		kind := map[int]string{0: "a person", 1: "a system account"}[me.Type]
-		x.found(Finding{Name: "token", Assumption: "PactFlow accepts the token", Verdict: Holds, Seen: fmt.Sprintf("it belongs to %s, %q", kind, me.Name)})
+		kind := "a person"
+		if me.Type == 1 {
+			kind = "a system account"
+		}
+		x.found(Finding{Name: "token", Assumption: "PactFlow accepts the token", Verdict: Holds,
+			Seen: fmt.Sprintf("it belongs to %s, %s", kind, cmp.Or(me.Name, me.Email, me.UUID))})
 		x.permissions(me)
 		x.limits(answer.Header)
 	}
@@ -108,7 +113,7 @@ func (x *examination) permissions(me user) {
 		}
 	}
 	for _, w := range wanted {
-		f := Finding{Name: "permission", Assumption: "the token may " + w.scope, Seen: "its roles: " + strings.Join(roles, ", "), Means: w.means}
+		f := Finding{Name: "permission", Assumption: "the roles of the token's owner give it " + w.scope, Seen: strings.Join(roles, ", "), Means: w.means}
 		if len(has) == 0 {
 			f.Verdict, f.Seen = Unknown, "the roles' permissions are not shown"
 			x.found(f)
@@ -205,7 +210,7 @@ func (x *examination) inactive() {
 		return l.Page.TotalElements
 	}
 	all, on, off := total(url.Values{}), total(url.Values{"active": {"true"}}), total(url.Values{"active": {"false"}})
-	f := Finding{Name: "inactive-users", Assumption: "the list of users has the inactive ones", Seen: fmt.Sprintf("%d users, %d active, %d not", all, on, off),
+	f := Finding{Name: "inactive-users", Assumption: "the list of users has the inactive ones", Seen: fmt.Sprintf("all %d, active %d, inactive %d", all, on, off),
 		Means: "a deactivated user is not found by userName: bringing one back makes a second one"}
 	switch {
 	case all < 0 || on < 0 || off < 0:

@@ -15,12 +15,14 @@ import (
 // written are the assumptions that only a write can try.
 var written = []Finding{
 	{Name: "create-user", Assumption: "the token may make a user with a userName and an externalId"},
+	{Name: "create-nameless", Assumption: "PactFlow refuses a user without a name"},
 	{Name: "create-active", Assumption: "a new user is active whatever is sent"},
 	{Name: "same-user-name", Assumption: "PactFlow refuses a second user of the same externalIdpUsername"},
 	{Name: "same-email", Assumption: "PactFlow allows two users of the same e-mail address"},
 	{Name: "put-omitted", Assumption: "a PUT keeps what it does not mention"},
 	{Name: "put-roles", Assumption: "the token may set roles"},
 	{Name: "create-team", Assumption: "the token may make a team, and the answer is the team"},
+	{Name: "put-team-omitted", Assumption: "a PUT of a team keeps the administrators it does not mention"},
 	{Name: "put-members", Assumption: "the members of a team can be replaced"},
 	{Name: "patch-members", Assumption: "members can be added and removed one by one (PATCH)"},
 	{Name: "delete", Assumption: "what was made can be deleted"},
@@ -29,7 +31,7 @@ var written = []Finding{
 // notTried reports what only --write tries. asked: it was asked for, and there
 // is no point.
 func (x *examination) notTried(asked bool) {
-	seen := "not tried: --write makes a user and a team to see, and removes them"
+	seen := "only --write shows it"
 	if asked {
 		seen = "not tried, for what was found before"
 	}
@@ -37,6 +39,14 @@ func (x *examination) notTried(asked bool) {
 		f.Verdict, f.Seen = Unknown, seen
 		x.found(f)
 	}
+}
+
+// untried reports what is never tried.
+func (x *examination) untried() {
+	x.found(Finding{Name: "own-roles", Assumption: "nobody can change the roles of their own account", Verdict: Unknown,
+		Seen: "not tried: the token could lose its permissions", Means: "if it is so, the roles of the token's owner can't be set by SCIM: 403"})
+	x.found(Finding{Name: "put-same-external", Assumption: "a PUT that repeats externalIdpUsername needs no permission to write it", Verdict: Unknown,
+		Seen: "not tried: it takes a token that lacks the permission", Means: "if not, every change by such a token gets 403"})
 }
 
 // about returns the finding of that name.
@@ -104,7 +114,15 @@ func (t *trial) makeUser(known []user) (user, bool) {
 	if !x.try("create-user", "users can't be made: the token needs the SCIM role, and must be a read-write token", true, failure) {
 		return u, false
 	}
-	f := about("create-active")
+	nameless := t.body("-nameless")
+	delete(nameless, "name")
+	_, failure = t.post(nameless)
+	f := about("create-nameless")
+	if f.Seen, f.Means = "it was made", "nothing: a name is always sent"; failure != nil {
+		f.Seen = failure.Error()
+	}
+	x.holds(failure != nil, f)
+	f = about("create-active")
 	f.Seen, f.Means = fmt.Sprintf("sent active false, got %t", u.Active), "nothing: whoever is made inactive is looked at and deactivated if need be"
 	x.holds(u.Active, f)
 	var back user
@@ -167,11 +185,15 @@ func (t *trial) changes(u user) {
 // makeTeam makes a team and changes its members.
 func (t *trial) makeTeam(u user) {
 	x := t.x
+	newTeam := map[string]any{"name": t.name}
+	if u.UUID != "" {
+		newTeam["administratorUuids"] = []string{u.UUID}
+	}
 	var made struct {
 		team
 		Teams []team `json:"teams"`
 	}
-	answer, failure := x.call(facade.Call{Method: http.MethodPost, Path: "/admin/teams", Body: map[string]any{"name": t.name}}, &made)
+	answer, failure := x.call(facade.Call{Method: http.MethodPost, Path: "/admin/teams", Body: newTeam}, &made)
 	if failure != nil {
 		x.try("create-team", "groups can't be pushed: the token needs the SCIM role", true, failure)
 		return
@@ -189,7 +211,9 @@ func (t *trial) makeTeam(u user) {
 	if t.team == "" || u.UUID == "" {
 		return
 	}
-	path := "/admin/teams/" + url.PathEscape(t.team) + "/users"
+	path := "/admin/teams/" + url.PathEscape(t.team)
+	t.omitAdministrators(path)
+	path += "/users"
 	_, failure = x.call(facade.Call{Method: http.MethodPut, Path: path, Body: map[string]any{"users": []string{u.UUID}}}, nil)
 	x.try("put-members", "a replacement of members falls back to single ones", false, failure)
 	for _, op := range []string{"remove", "add"} {
@@ -200,6 +224,24 @@ func (t *trial) makeTeam(u user) {
 		}
 	}
 	x.try("patch-members", "nothing: members are put and deleted, with more calls", false, failure)
+}
+
+// omitAdministrators renames the team and looks whether it keeps its administrators.
+func (t *trial) omitAdministrators(path string) {
+	f := about("put-team-omitted")
+	f.Means = "nothing: everything is sent with every change"
+	var back team
+	_, failure := t.x.call(facade.Call{Method: http.MethodPut, Path: path, Body: map[string]any{"name": t.name + "-2"}}, nil)
+	if failure == nil {
+		_, failure = t.x.get(path, nil, &back)
+	}
+	if failure != nil {
+		f.Verdict, f.Seen = Unknown, failure.Error()
+		t.x.found(f)
+		return
+	}
+	f.Seen = fmt.Sprintf("1 before, %d after", len(back.Embedded.Administrators))
+	t.x.holds(len(back.Embedded.Administrators) == 1, f)
 }
 
 // remove deletes what was made, the team first. A user that can't be deleted is
