@@ -72,6 +72,9 @@ func (a *answer) send(r engine.Response) (abort bool) {
 		r = failed(errors.New("the engine gave no status"))
 	}
 	a.describe(r)
+	if r.Status == http.StatusUnauthorized && a.Header().Get("WWW-Authenticate") == "" {
+		a.Header().Set("WWW-Authenticate", "Bearer") // RFC 9110 §15.5.2, also where it is a backend that says who may not
+	}
 	body := r.Body
 	if body == nil && r.Status >= 400 {
 		body = message{scim.AsError(r.Err), r.Status}

@@ -137,7 +137,7 @@ func newHandler(o Options) *Handler {
 }
 
 // serves returns the engine that the request is for.
-func (h *Handler) serves(ctx context.Context, r *http.Request, a *answer) (*engine.Engine, error) {
+func (h *Handler) serves(ctx context.Context, r *http.Request) (*engine.Engine, error) {
 	if h.engine != nil {
 		return h.engine, nil
 	}
@@ -147,9 +147,6 @@ func (h *Handler) serves(ctx context.Context, r *http.Request, a *answer) (*engi
 		return nil, &scim.Error{Status: http.StatusNotFound, Detail: "there is no SCIM service here"}
 	case err == nil:
 		return e, nil
-	}
-	if scim.AsError(err).Status == http.StatusUnauthorized && a.Header().Get("WWW-Authenticate") == "" {
-		a.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	return nil, err
 }
@@ -203,7 +200,7 @@ func (h *Handler) do(ctx context.Context, r *http.Request, a *answer) (engine.Re
 	}
 	path, version, badPath := route(r.URL.EscapedPath())
 	req.Path = path
-	e, err := h.serves(ctx, r, a)
+	e, err := h.serves(ctx, r)
 	if err == nil {
 		err = badPath // which is for those to know who may ask
 	}
