@@ -70,9 +70,10 @@ func (f doctorFlags) run(ctx context.Context, environ []string, stdout, stderr i
 			return fail(err)
 		}
 	}
-	fatal := 0
+	fatal, count := 0, map[doctor.Verdict]int{}
 	doctor.Examine(ctx, o, func(found doctor.Finding) {
 		mark := string(found.Verdict)
+		count[found.Verdict]++
 		if found.Fatal {
 			fatal++
 			mark = "DOES NOT"
@@ -86,10 +87,11 @@ func (f doctorFlags) run(ctx context.Context, environ []string, stdout, stderr i
 			fmt.Fprintf(stdout, "          → %s\n", visible(found.Means))
 		}
 	})
+	fmt.Fprintf(stdout, "\n%d hold, %d do not, %d are unknown. ", count[doctor.Holds], count[doctor.Fails], count[doctor.Unknown])
 	if fatal > 0 {
-		fmt.Fprintf(stdout, "\nThis can't work: see what DOES NOT hold (%d).\n", fatal)
+		fmt.Fprintln(stdout, "This can't work: see what DOES NOT hold.")
 		return exitFailed
 	}
-	fmt.Fprintln(stdout, "\nNothing stands in the way.")
+	fmt.Fprintln(stdout, "Nothing keeps the façade from starting; what follows from those that do not hold is written below them.")
 	return exitStopped
 }

@@ -148,11 +148,11 @@ func (t *trial) doubles(u user) {
 		if failure != nil {
 			f.Seen = failure.Error()
 		}
-		x := failure != nil && failure.Taken()
+		holds := failure != nil && failure.Taken()
 		if d.name == "same-email" {
-			x = failure == nil
+			holds = failure == nil
 		}
-		t.x.holds(x, f)
+		t.x.holds(holds, f)
 	}
 }
 
