@@ -38,6 +38,7 @@ var layers = map[string][]string{
 	"backend/pactflow/doctor":       {"backend/facade", "backend/pactflow"},
 	"backend/pactflow/pactflowtest": {},
 	"bench":                         {},
+	"examples/facade":               {"scim", "scim/engine", "scim/schema", "scim/scimhttp", "backend/facade"},
 	"examples/mount":                {"scim", "scim/engine", "scim/scimhttp", "backend/memory"},
 	"examples/ownbackend":           {"scim", "scim/engine", "scim/filter", "scim/schema", "scim/scimhttp"},
 	"examples/owntype":              {"scim", "scim/engine", "scim/schema", "scim/scimhttp", "backend/memory"},

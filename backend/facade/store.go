@@ -54,6 +54,15 @@ func NewStore(o StoreOptions, sources ...Source) *Store {
 	return s
 }
 
+// one returns the Source of a resource's type, unless nothing can have its id.
+func (s *Store) one(ctx context.Context, ref scim.Ref) (Source, error) {
+	src, err := s.source(ctx, ref.Type)
+	if err == nil && ref.ID == "" {
+		err = scim.ErrNotFound
+	}
+	return src, err
+}
+
 // source returns the Source of a type.
 func (s *Store) source(ctx context.Context, t *scim.ResourceType) (Source, error) {
 	if err := ctx.Err(); err != nil {
@@ -68,7 +77,7 @@ func (s *Store) source(ctx context.Context, t *scim.ResourceType) (Source, error
 // Get reads a resource ([scim.Backend]). It notes which write it has seen, so
 // that an update knows whether what was read is still so.
 func (s *Store) Get(ctx context.Context, ref scim.Ref, _ scim.Selection) (*scim.Resource, error) {
-	src, err := s.source(ctx, ref.Type)
+	src, err := s.one(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -109,9 +109,11 @@ func TestCanary(t *testing.T) {
 		"header":     says(401, `{"message":"Authorization: Bearer `+other+`"}`),
 		"HTML":       says(502, `<p>password="`+password+`" Bearer `+token+`</p>`),
 		"text":       says(200, "token="+other+"&password="+password),
-		"redirect":   func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/?token="+other+"&t="+token, http.StatusFound) },
-		"silence":    drop(""),
-		"nonsense":   drop("Bearer " + token + "\r\n\r\n"),
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/?token="+other+"&t="+token, http.StatusFound)
+		},
+		"silence":  drop(""),
+		"nonsense": drop("Bearer " + token + "\r\n\r\n"),
 	} {
 		var into any
 		entries, text := logged(t, h, facade.Call{Method: "POST", Path: "/a", Query: url.Values{"api_token": {other}},

@@ -57,7 +57,7 @@ func (s *Store) UpdateMembers(ctx context.Context, c scim.Change) (*scim.Resourc
 
 // update changes a resource. compares: what it was read as matters.
 func (s *Store) update(ctx context.Context, c scim.Change, compares bool) (*scim.Resource, error) {
-	src, err := s.source(ctx, c.Before.Type)
+	src, err := s.one(ctx, c.Before.Ref())
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (s *Store) outdated(ctx context.Context, key string) bool {
 
 // Delete removes a resource ([scim.Backend]).
 func (s *Store) Delete(ctx context.Context, ref scim.Ref, version string) error {
-	src, err := s.source(ctx, ref.Type)
+	src, err := s.one(ctx, ref)
 	if err != nil {
 		return err
 	}
