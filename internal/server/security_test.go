@@ -28,7 +28,10 @@ func (r *running) raw(method, target string, headers ...string) answer {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, target, host)
+	fmt.Fprintf(c, "%s %s HTTP/1.1\r\nConnection: close\r\n", method, target)
+	if !slices.ContainsFunc(headers, func(h string) bool { return strings.HasPrefix(h, "Host:") }) {
+		headers = append(headers, "Host: "+host)
+	}
 	for _, h := range headers {
 		fmt.Fprintf(c, "%s\r\n", h)
 	}

@@ -130,9 +130,12 @@ func (r *running) do(method, path, body string, headers ...string) answer {
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ":")
-		if value = strings.TrimSpace(value); value == "" {
+		switch value = strings.TrimSpace(value); {
+		case name == "Host":
+			req.Host = value
+		case value == "":
 			req.Header.Del(name)
-		} else {
+		default:
 			req.Header.Set(name, value)
 		}
 	}
