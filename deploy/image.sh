@@ -40,6 +40,7 @@ tree=$("${buildah[@]}" mount "$container")
 echo "the image holds:"
 (cd "$tree" && find . -type f -printf '  %p %s bytes\n')
 [ "$(stat -c %u:%g "$tree/app/data")" = 65532:65532 ]
+grep -q 'BEGIN CERTIFICATE' "$tree/etc/ssl/certs/ca-certificates.crt"
 env -i PATH="$PATH" SCIM_DATA_DIR=/app/data ROLLCALL_RUN_AS=65532:65532 SCIM_API_TOKEN=a-token-for-this-trial-only \
   chroot "$tree" /rollcall serve --listen "127.0.0.1:$port" 2>"$storage/log" &
 pid=$!

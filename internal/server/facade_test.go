@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/pactflow/pactflowtest"
+	"github.com/rollcall-scim/rollcall/internal/server"
 )
 
 // stand runs a server in front of an emulator.
@@ -19,10 +21,9 @@ func stand(t *testing.T, o pactflowtest.Options, environ ...string) (*running, *
 	if err != nil {
 		t.Fatal(err)
 	}
-	pactflow := httptest.NewServer(e)
-	t.Cleanup(pactflow.Close)
+	address := serveHTTP(t, e)
 	t.Cleanup(e.Close)
-	return start(t, append([]string{"PACTFLOW_URL=" + pactflow.URL, "ROLLCALL_TOKEN=", "ROLLCALL_DATA_DIR=" + noFolder}, environ...)...), e
+	return start(t, append([]string{"PACTFLOW_URL=" + address, "ROLLCALL_TOKEN=", "ROLLCALL_DATA_DIR=" + noFolder}, environ...)...), e
 }
 
 // noFolder could not be made: in façade mode nothing is.
@@ -320,5 +321,38 @@ func TestOneSettingOfEach(t *testing.T) {
 	}
 	if a := r.do("GET", user1, "", okta); a.status != 200 || !strings.Contains(a.body, `"active":false`) {
 		t.Errorf("after a delete that deactivates: %d %s", a.status, a.body)
+	}
+}
+
+// serveHTTP serves a handler and returns its address.
+func serveHTTP(t *testing.T, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// TestFacadeSubcommands: what asks the server works, and what asks for a data
+// folder says that there is none.
+func TestFacadeSubcommands(t *testing.T) {
+	t.Parallel()
+	r, _ := stand(t, pactflowtest.Options{})
+	_, port, _ := net.SplitHostPort(r.srv.Addr().String())
+	for command, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"healthcheck":       {0, ""},
+		"status":            {1, "in façade mode there is no data folder"},
+		"users deleted":     {1, "in façade mode there is no data folder"},
+		"serve --nonsense":  {2, "nonsense"},
+		"pactflow":          {2, "doctor"},
+		"serve --data=/tmp": {1, "address already in use"},
+	} {
+		var out logBuffer
+		code := server.Main(t.Context(), strings.Fields(command), []string{"PACTFLOW_URL=http://127.0.0.1:1", "SERVER_PORT=" + port}, &out, &out)
+		if code != want.code || !strings.Contains(out.String(), want.text) {
+			t.Errorf("%s: exit %d, %s, want %d, %s", command, code, out.String(), want.code, want.text)
+		}
 	}
 }

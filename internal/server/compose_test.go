@@ -1,0 +1,128 @@
+package server_test
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rollcall-scim/rollcall/backend/pactflow/pactflowtest"
+)
+
+// service is what the tests look at of a service in a compose file.
+type service struct {
+	keys    map[string]string // key → what follows it on its line
+	environ []string          // "NAME=value"
+	list    map[string][]string
+}
+
+// compose reads the services of a compose file in the plain form that ours
+// have: a key a line, two spaces a level, lists of scalars. Anything else fails.
+func compose(t *testing.T, path string) map[string]*service {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := regexp.MustCompile(`^( *)(?:(- )(.+)|([A-Za-z_][A-Za-z0-9_-]*):(?: (.+))?)$`)
+	unquote := func(s string) string {
+		if before, _, ok := strings.Cut(s, " #"); ok {
+			s = strings.TrimSpace(before)
+		}
+		return strings.Trim(s, `"`)
+	}
+	services := map[string]*service{}
+	var in *service
+	section, key := "", ""
+	for n, l := range strings.Split(string(text), "\n") {
+		if trimmed := strings.TrimSpace(l); trimmed == "" || trimmed[0] == '#' {
+			continue
+		}
+		m := line.FindStringSubmatch(l)
+		if m == nil || len(m[1])%2 != 0 {
+			t.Fatalf("%s:%d: not in plain form: %q", path, n+1, l)
+		}
+		name, value := m[4], unquote(m[5])
+		switch depth := len(m[1]) / 2; {
+		case depth == 0 && name != "":
+			section = name
+		case section != "services":
+		case depth == 1 && name != "":
+			in = &service{keys: map[string]string{}, list: map[string][]string{}}
+			services[name] = in
+		case depth == 2 && name != "":
+			if _, twice := in.keys[name]; twice {
+				t.Fatalf("%s:%d: %q is there twice", path, n+1, name)
+			}
+			key, in.keys[name] = name, value
+		case depth == 3 && key == "environment" && name != "":
+			in.environ = append(in.environ, name+"="+value)
+		case depth == 3 && key == "environment":
+			in.environ = append(in.environ, unquote(m[3]))
+		case depth == 3 && m[2] != "":
+			in.list[key] = append(in.list[key], unquote(m[3]))
+		case depth == 3 && (key == "build" || key == "healthcheck" || key == "logging"):
+		default:
+			t.Fatalf("%s:%d: not expected here: %q", path, n+1, l)
+		}
+	}
+	return services
+}
+
+// TestCompose: the compose files start what they say they do: the names in them
+// are those of the program, and the address by which PactFlow is called is one
+// that it knows itself by.
+func TestCompose(t *testing.T) {
+	t.Parallel()
+	for file, names := range map[string][]string{
+		"compose.yml":          {"pactflow", "postgres", "scim-api", "simplesaml"},
+		"compose.emulator.yml": {"pactflow", "scim-api"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			t.Parallel()
+			services := compose(t, "../../deploy/pactflow/"+file)
+			var found []string
+			for name, s := range services {
+				found = append(found, name)
+				if s.keys["image"] == "" {
+					t.Errorf("%s has no image", name)
+				}
+				for _, needed := range s.list["depends_on"] {
+					if services[needed] == nil {
+						t.Errorf("%s needs %s, which is not there", name, needed)
+					}
+				}
+			}
+			if slices.Sort(found); !slices.Equal(found, names) {
+				t.Fatalf("services %v, want %v", found, names)
+			}
+			api := services["scim-api"]
+			if !slices.Equal(api.list["ports"], []string{"8100:8080"}) || api.keys["image"] != "${ROLLCALL_IMAGE:-rollcall:latest}" {
+				t.Errorf("scim-api: %+v", api)
+			}
+			if want := []string{"PACTFLOW_URL=http://pactflow:9292", "LOGGING_LEVEL_ROOT=DEBUG", "LOGGING_LEVEL_ORG_APACHE_HC_CLIENT5_HTTP_WIRE=INFO"}; !slices.Equal(api.environ, want) {
+				t.Errorf("scim-api: %v, want %v", api.environ, want)
+			}
+			// As in the image.
+			s, warnings, err := settings(t, append(api.environ, "SCIM_DATA_DIR=/app/data", "ROLLCALL_RUN_AS=65532:65532")...)
+			if err != nil || len(warnings) > 0 || s.PactFlow == nil || s.PactFlow.Wire || s.Listen != ":8080" {
+				t.Errorf("scim-api: %+v, %v, %v", s, warnings, err)
+			}
+			if i := slices.IndexFunc(services["pactflow"].environ, func(v string) bool { return strings.HasPrefix(v, "PACTFLOW_BASE_URL=") }); i < 0 ||
+				!slices.Contains(strings.Fields(strings.TrimPrefix(services["pactflow"].environ[i], "PACTFLOW_BASE_URL=")), s.PactFlow.URL.String()) {
+				t.Errorf("pactflow does not know itself as %s: %v", s.PactFlow.URL, services["pactflow"].environ)
+			}
+		})
+	}
+	emulator := compose(t, "../../deploy/pactflow/compose.emulator.yml")["pactflow"]
+	var command []string
+	if err := json.Unmarshal([]byte(emulator.keys["command"]), &command); err != nil ||
+		!slices.Equal(command, []string{"pactflow-emulator", "--listen", ":9292", "--seed", "${SEED:-sample}"}) {
+		t.Errorf("the emulator's command: %v, %v", command, err)
+	}
+	if o, err := pactflowtest.FromEnv(emulator.environ); err != nil || o.BaseURL == "" {
+		t.Errorf("the emulator's environment: %+v, %v", o, err)
+	}
+}
