@@ -30,7 +30,8 @@ func (s *teams) move(ctx context.Context, t *team, d *scim.Delta) (bool, error) 
 		add := without(added, cur)
 		remove := slices.DeleteFunc(removed, func(id string) bool { return !slices.Contains(cur, id) })
 		if t.invisible() {
-			remove = without(ids(d.Removed), added) // a member that is not shown may be meant
+			// A member that is not shown may be meant.
+			remove = slices.DeleteFunc(without(ids(d.Removed), added), func(id string) bool { return !validID(id) })
 		}
 		if len(add)+len(remove) == 0 {
 			return false, nil

@@ -19,6 +19,9 @@ func (s *users) Shape(_ context.Context, c *scim.Change) error {
 	}
 	if e.after.Get("active") == nil {
 		e.after.Set("active", e.before.Get("active"))
+		if e.Before == nil {
+			e.after.Set("active", true)
+		}
 	}
 	e.named()
 	if c.Before == nil && e.system {
@@ -37,7 +40,12 @@ func (s *users) Shape(_ context.Context, c *scim.Change) error {
 			return err
 		}
 	}
-	c.After.Attrs = e.after
+	c.After.Attrs = make(scim.Object, 0, len(e.after))
+	for _, a := range c.After.Type.Schema.Attributes {
+		if v := e.after.Get(a.Name); v != nil {
+			c.After.Attrs = append(c.After.Attrs, scim.Member{Name: a.Name, Value: v})
+		}
+	}
 	return nil
 }
 

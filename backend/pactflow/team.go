@@ -39,7 +39,7 @@ func (t *team) members() []string {
 
 // resource returns the team as SCIM shows it.
 func (t *team) resource(rt *scim.ResourceType) *scim.Resource {
-	r := &scim.Resource{Type: rt, ID: t.UUID, Meta: meta(t.CreatedAt, t.UpdatedAt)}
+	r := &scim.Resource{Type: rt, ID: t.UUID, Schemas: []string{rt.Schema.ID}, Meta: meta(t.CreatedAt, t.UpdatedAt)}
 	if t.Name != "" {
 		r.Attrs = scim.Object{{Name: "displayName", Value: t.Name}}
 	} else {

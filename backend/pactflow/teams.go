@@ -173,7 +173,8 @@ func (s *teams) takeBack(ctx context.Context, id string, cause error) error {
 	return s.partial(ctx, cause, "group %s was created but not its members, and it could not be taken back", id)
 }
 
-// Update renames a team and changes its members, each only if a change says so.
+// Update changes the members of a team and renames it, each only if a change
+// says so.
 func (s *teams) Update(ctx context.Context, c scim.Change) (*scim.Resource, error) {
 	id := c.Before.ID
 	var members *scim.Delta
@@ -187,11 +188,9 @@ func (s *teams) Update(ctx context.Context, c scim.Change) (*scim.Resource, erro
 		}
 	}
 	if members != nil {
-		for _, list := range [][]any{members.Added, members.Removed} {
-			for _, v := range list {
-				if m, _ := v.(scim.MemberRef); !validID(m.ID) {
-					return nil, scim.InvalidReference("members", m.ID)
-				}
+		for _, v := range members.Added {
+			if m, _ := v.(scim.MemberRef); !validID(m.ID) {
+				return nil, scim.InvalidReference("members", m.ID)
 			}
 		}
 	}
@@ -203,22 +202,23 @@ func (s *teams) Update(ctx context.Context, c scim.Change) (*scim.Resource, erro
 	after := *before
 	name := text(c.After.Attrs, "displayName")
 	renamed := rename && name != before.Name
-	if renamed {
-		facade.CallerOf(ctx).Remember(teamKey(id), nil)
-		if err := s.rename(ctx, &after, name); err != nil {
+	moved := false
+	if members != nil { // first: that is what is refused, and then nothing has changed
+		if moved, err = s.move(ctx, before, members); err != nil {
 			return nil, err
 		}
 	}
-	if members != nil {
-		moved, err := s.move(ctx, before, members)
+	if renamed {
+		err := s.rename(ctx, &after, name)
 		switch {
-		case err != nil && renamed:
-			return nil, s.partial(ctx, err, "group %s was renamed but its members were not changed", id)
+		case err != nil && moved:
+			return nil, s.partial(ctx, err, "the members of group %s were changed but it was not renamed", id)
 		case err != nil:
 			return nil, err
-		case moved:
-			return s.moved(ctx, c, &after)
 		}
+	}
+	if moved {
+		return s.moved(ctx, c, &after)
 	}
 	// The end of this write is yet to be counted.
 	facade.CallerOf(ctx).Remember(teamKey(id), &seen{&after, s.count(id).Load() + 1})

@@ -95,7 +95,7 @@ func fallback(mode, id, email string) string {
 
 // resource returns the user as SCIM shows it.
 func (u *user) resource(t *scim.ResourceType, fallbackMode string) *scim.Resource {
-	r := &scim.Resource{Type: t, ID: u.UUID, ExternalID: u.ExternalID, Meta: meta(u.CreatedAt, u.UpdatedAt)}
+	r := &scim.Resource{Type: t, ID: u.UUID, Schemas: []string{t.Schema.ID}, ExternalID: u.ExternalID, Meta: meta(u.CreatedAt, u.UpdatedAt)}
 	set := func(name string, v any) { r.Attrs = append(r.Attrs, scim.Member{Name: name, Value: v}) }
 	r.Attrs = make(scim.Object, 0, 7)
 	userName := u.UserName
