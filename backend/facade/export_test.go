@@ -1,6 +1,7 @@
 package facade
 
 import (
+	"context"
 	"runtime"
 	"time"
 )
@@ -25,4 +26,9 @@ func Waiting(s *Store, n int) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// Lock waits for the turn of keys.
+func Lock(ctx context.Context, s *Store, keys ...string) (func(), error) {
+	return s.locks.lock(ctx, keys...)
 }

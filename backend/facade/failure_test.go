@@ -119,7 +119,16 @@ func TestText(t *testing.T) {
 			t.Errorf("%q:\ngot  %q (%q)\nwant %q", says, f.Text, f.RequestID, want)
 		}
 	}
-	s := newHostile(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400); _, _ = w.Write([]byte(`42`)) })
+	s := newHostile(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(400); flood(1)(w, r) })
+	_, _ = upstream(t, s.URL, func(o *facade.Options) {
+		o.Complaint = func(_ http.Header, body []byte) facade.Complaint {
+			if len(body) != 64<<10 {
+				t.Errorf("%d bytes of a refusal are read", len(body))
+			}
+			return facade.Complaint{}
+		}
+	}).Do(t.Context(), facade.Call{Method: "GET", Path: "/a"}, nil)
+	s = newHostile(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(400); _, _ = w.Write([]byte(`42`)) })
 	u := upstream(t, s.URL, func(o *facade.Options) {
 		o.Complaint = func(_ http.Header, body []byte) facade.Complaint {
 			return facade.Complaint{Problem: "p" + string(body), Text: "of " + token}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
 // clock is one that is set by hand.
@@ -336,4 +337,53 @@ func TestNoIndex(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	calls(t, people, "without an index", 4, 0)
+}
+
+// TestIndexMeanwhile: what is written after the list was read, but before it is
+// an index, is in the index.
+func TestIndexMeanwhile(t *testing.T) {
+	t.Parallel()
+	people := newShelf(userType)
+	people.put(user("a", "ann", "old"))
+	people.put(user("b", "bob", ""))
+	read, gate := make(chan struct{}), make(chan struct{})
+	people.done = func(_ context.Context, op, _ string) error {
+		if op == "list" {
+			close(read)
+			<-gate
+		}
+		return nil
+	}
+	s, _ := indexed(people)
+	found := make(chan string)
+	go func() { found <- find(as(t, token), t, s, `externalId eq "new"`) }()
+	<-read
+	ann := user("a", "ann", "old")
+	c := renamed(ann, "ann")
+	c.After.ExternalID = "new"
+	if _, err := s.Update(as(t, token), c); err != nil {
+		t.Fatal(err)
+	}
+	close(gate)
+	if got := <-found + find(as(t, token), t, s, `externalId eq "old"`); got != "[a][]" {
+		t.Errorf("finds %s", got)
+	}
+	calls(t, people, "one list", 1, 1)
+}
+
+// TestIndexOfClone: an engine whose type compares otherwise is not answered from
+// the index.
+func TestIndexOfClone(t *testing.T) {
+	t.Parallel()
+	people := newShelf(userType)
+	people.put(user("a", "Ann", ""))
+	s, _ := indexed(people)
+	exact := schema.Core()[0]
+	exact.Schema.Attribute("userName").CaseExact = true
+	for text, want := range map[string]string{`userName eq "ann"`: "[]", `userName eq "Ann"`: "[a]"} {
+		if got := fmt.Sprint(ids(as(t, token), t, s, scim.Query{Type: exact, Filter: bound(t, exact, text)})); got != want {
+			t.Errorf("%s finds %s, want %s", text, got, want)
+		}
+		calls(t, people, text, 1, 0)
+	}
 }

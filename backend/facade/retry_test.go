@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -164,5 +165,41 @@ func TestUntraced(t *testing.T) {
 	_, err := u.Do(t.Context(), facade.Call{Method: "POST", Path: "/a"}, nil)
 	if f := failure(t, err); f.Reason != facade.Broken || !f.Sent || tries != 1 {
 		t.Errorf("%+v after %d tries", f, tries)
+	}
+}
+
+// TestWay: net/http itself goes on to another connection if nothing was written
+// to the first; what counts is the last.
+func TestWay(t *testing.T) {
+	t.Parallel()
+	get := func(h *httptrace.ClientTrace) { h.GetConn("app.example:80") }
+	got := func(h *httptrace.ClientTrace) { h.GotConn(httptrace.GotConnInfo{}) }
+	wrote := func(h *httptrace.ClientTrace) { h.WroteHeaders() }
+	for _, c := range []struct {
+		name   string
+		way    []func(*httptrace.ClientTrace)
+		reason facade.Reason
+		sent   bool
+		calls  int64 // of a POST
+	}{
+		{"no connection", []func(*httptrace.ClientTrace){get}, facade.Unreached, false, 2},
+		{"a connection", []func(*httptrace.ClientTrace){get, got}, facade.Broken, false, 2},
+		{"a header", []func(*httptrace.ClientTrace){get, got, wrote}, facade.Broken, true, 1},
+		{"another, which is none", []func(*httptrace.ClientTrace){get, got, wrote, get}, facade.Unreached, false, 4},
+		{"another", []func(*httptrace.ClientTrace){get, got, wrote, get, got, wrote}, facade.Broken, true, 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx := facade.WithCaller(t.Context(), token)
+			u := over(t, func(_ int, r *http.Request) (*http.Response, error) {
+				for _, step := range c.way {
+					step(httptrace.ContextClientTrace(r.Context()))
+				}
+				return nil, errors.New("somewhere")
+			})
+			_, err := u.Do(ctx, facade.Call{Method: "POST", Path: "/a"}, nil)
+			if f := failure(t, err); f.Reason != c.reason || f.Sent != c.sent || facade.CallerOf(ctx).Calls() != c.calls {
+				t.Errorf("%s: %+v after %d calls, want %s, sent %v, %d calls", c.name, f, facade.CallerOf(ctx).Calls(), c.reason, c.sent, c.calls)
+			}
+		})
 	}
 }

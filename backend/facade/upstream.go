@@ -119,7 +119,9 @@ type Answer struct {
 // DELETE twice on 502, 503, 504 and broken connections; POST and PATCH twice
 // if no byte can have been sent. A Retry-After of up to 5 s is waited for; after
 // a longer one nothing is repeated. A DELETE that was repeated, since the first
-// may have been carried out, takes 404 and 410 for an answer.
+// may have been carried out, takes 404 and 410 for an answer. Beyond that, net/http
+// itself moves what is safe to repeat from a connection that turns out to have
+// been closed to another one; [Caller.Calls] counts that, too.
 func (u *Upstream) Do(ctx context.Context, c Call, into any) (*Answer, error) {
 	caller := CallerOf(ctx)
 	var body []byte

@@ -240,6 +240,10 @@ func TestTriesAgain(t *testing.T) {
 	if a, err := upstream(t, s.URL, nil).Do(t.Context(), facade.Call{Method: "DELETE", Path: "/a"}, nil); err != nil || a.Status != 404 {
 		t.Errorf("a DELETE whose answer was lost: %v, %v", a, err)
 	}
+	s = newHostile(t, drop(""), status(409))
+	if _, err := upstream(t, s.URL, nil).Do(t.Context(), facade.Call{Method: "PUT", Path: "/a"}, nil); failure(t, err).Status != 409 || !failure(t, err).Sent {
+		t.Errorf("a PUT whose answer was lost may have been carried out, whatever came then: %v", err)
+	}
 	s = newHostile(t, status(429, "Retry-After", "0"), status(404))
 	if _, err := upstream(t, s.URL, nil).Do(t.Context(), facade.Call{Method: "GET", Path: "/a"}, nil); failure(t, err).Status != 404 {
 		t.Errorf("a GET of nothing: %v", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,20 @@ func TestUniqueRace(t *testing.T) {
 		all.Wait()
 		if made.Load() != 1 || refused.Load() != 19 {
 			t.Errorf("index %v: %d created, %d refused", life, made.Load(), refused.Load())
+		}
+	}
+}
+
+// TestOwnName: a name that the resource itself turns out to have is free for it,
+// as after a rename whose answer was lost.
+func TestOwnName(t *testing.T) {
+	t.Parallel()
+	for _, life := range []time.Duration{0, 30 * time.Second} {
+		people := newShelf(userType)
+		people.put(user("a", "anna", ""))
+		s := facade.NewStore(facade.StoreOptions{IndexTime: life}, people)
+		if _, err := s.Update(as(t, token), renamed(user("a", "ann", ""), "anna")); err != nil {
+			t.Errorf("index %v: %v", life, err)
 		}
 	}
 }
@@ -306,4 +321,44 @@ type shaped struct{ *shelf }
 func (shaped) Shape(_ context.Context, c *scim.Change) error {
 	c.After.Attrs.Set("userName", "shaped")
 	return nil
+}
+
+// TestLockOrder: who needs two turns never waits for one who waits for him.
+func TestLockOrder(t *testing.T) {
+	t.Parallel()
+	s := facade.NewStore(facade.StoreOptions{}, newShelf(userType))
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			keys := []string{"a", "b", "c", "d", "a"}
+			if i%2 == 0 {
+				slices.Reverse(keys)
+			}
+			for range 500 {
+				unlock, err := facade.Lock(t.Context(), s, keys...)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				runtime.Gosched()
+				unlock()
+			}
+		})
+	}
+	all.Wait()
+	unlock, err := facade.Lock(t.Context(), s, "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := facade.Lock(ctx, s, "a", "b", "c"); !errors.Is(err, context.Canceled) {
+		t.Errorf("who has gone gets a turn: %v", err)
+	}
+	unlock()
+	if unlock, err = facade.Lock(t.Context(), s, "a", "b", "c"); err != nil {
+		t.Errorf("who has gone keeps a turn: %v", err)
+	} else {
+		unlock()
+	}
 }
