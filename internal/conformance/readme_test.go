@@ -93,11 +93,49 @@ func TestReadmeConversation(t *testing.T) {
 	}
 }
 
+// TestReadmeFacade runs the README's commands for PactFlow against the program
+// and its emulator.
+func TestReadmeFacade(t *testing.T) {
+	t.Parallel()
+	for _, tool := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+	dir, bin := t.TempDir(), build(t, "./cmd/rollcall")
+	var addrs []string
+	for range 2 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		addrs = append(addrs, l.Addr().String())
+		l.Close()
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("connect-to = localhost:8100:"+addrs[1]+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	await(t, addrs[0], "/diagnostic/status/heartbeat", exec.Command(bin, "pactflow-emulator", "--listen", addrs[0]))
+	serve := exec.Command(bin, "serve", "--listen", addrs[1])
+	serve.Env = append(os.Environ(), "PACTFLOW_URL=http://"+addrs[0])
+	await(t, addrs[1], "/health/ready", serve)
+	script := strings.Join(blocks(t, "bash"), "\n")
+	checkOutput(t, script, bash(t, dir, script))
+}
+
 // start runs the program as "make run" does, until the test ends.
 func start(t *testing.T, bin, dir, addr string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(bin, "serve", "--data", "data", "--token-file", "data/token", "--listen", addr, "--base-url", "http://localhost:8080")
 	cmd.Dir = dir
+	return await(t, addr, "/health", cmd)
+}
+
+// await runs a command that serves an address until the test ends. It is there
+// when the path answers.
+func await(t *testing.T, addr, path string, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -111,7 +149,7 @@ func start(t *testing.T, bin, dir, addr string) *exec.Cmd {
 	defer tick.Stop()
 	late := time.After(20 * time.Second)
 	for {
-		if resp, err := http.Get("http://" + addr + "/health"); err == nil {
+		if resp, err := http.Get("http://" + addr + path); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				return cmd

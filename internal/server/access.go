@@ -67,6 +67,11 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 	if x.operation != "" {
 		attrs = append(attrs, slog.String("op", x.operation))
 	}
+	// By these an administrator finds the call in the other application's log.
+	var call *facade.Failure
+	if errors.As(x.err, &call) && call.Status != 0 {
+		attrs = append(attrs, slog.Int("upstreamStatus", call.Status), slog.String("upstreamId", call.RequestID))
+	}
 	var e *scim.Error
 	switch {
 	case x.err == nil:

@@ -216,7 +216,20 @@ func TestFacadeLog(t *testing.T) {
 	if line["calls"] != 1.0 || line["actor"] != "token-028bfd6d" || line["path"] != "/scim/Users" || line["status"] != 200.0 || line["method"] != "GET" {
 		t.Errorf("%v", line)
 	}
-	for _, secret := range []string{"user1@example.com", pactflowtest.AdminToken} {
+	a := r.do("GET", "/scim/Users", "", as("wrong-token"), "X-Request-Id: refused")
+	refused := ""
+	waitFor(t, "the line of what PactFlow refuses", func() bool {
+		for l := range strings.Lines(r.log.String()) {
+			if strings.Contains(l, `"id":"refused"`) {
+				refused = l
+			}
+		}
+		return refused != ""
+	})
+	if !strings.Contains(refused, `"upstreamStatus":401,"upstreamId":"0000`) || !strings.Contains(a.body, "request id 0000") {
+		t.Errorf("a refusal can't be found in PactFlow's log: %s\n%s", refused, a.body)
+	}
+	for _, secret := range []string{"user1@example.com", pactflowtest.AdminToken, "wrong-token"} {
 		if strings.Contains(r.log.String(), secret) {
 			t.Errorf("the log has %s:\n%s", secret, r.log.String())
 		}
