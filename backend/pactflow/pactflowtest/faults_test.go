@@ -232,6 +232,7 @@ func TestDelaysEnd(t *testing.T) {
 				select {
 				case <-handled:
 				case <-time.After(10 * time.Second):
+					srv.CloseClientConnections()
 					t.Fatal("still waiting")
 				}
 				ctx = t.Context()

@@ -96,8 +96,8 @@ func load(s State) (*store, error) {
 		st.environments[x.UUID] = x
 		st.environmentList = append(st.environmentList, x.UUID)
 	}
-	for _, u := range s.Outsiders {
-		st.outside[u.UUID] = newAccount(u, 0)
+	for i, u := range s.Outsiders {
+		st.outside[u.UUID] = newAccount(u, i)
 	}
 	for i, u := range s.Users {
 		if u.UUID == "" || st.users[u.UUID] != nil {
@@ -177,7 +177,7 @@ func (s *store) dump() State {
 	for _, v := range s.tokenList {
 		d.Tokens = append(d.Tokens, *s.tokens[v])
 	}
-	for _, u := range s.outside {
+	for _, u := range byMaking(s.outside, func(u *account) int { return u.seq }) {
 		d.Outsiders = append(d.Outsiders, u.User)
 	}
 	return d

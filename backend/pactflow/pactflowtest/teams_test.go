@@ -75,6 +75,20 @@ func TestMembers(t *testing.T) {
 	}
 }
 
+// TestMembersTouch: whether changed members change the team's updatedAt.
+func TestMembersTouch(t *testing.T) {
+	t.Parallel()
+	for _, always := range []bool{false, true} {
+		e := start(t, pactflowtest.Options{TouchAlways: always, Clock: "2026-01-01T00:00:00Z"})
+		v := crew(t, e, 1)
+		do(t, e, scim, "PUT", v.in("/admin/teams/$t/users"), v.in(`{"users":["$u0"]}`))
+		got, _ := do(t, e, scim, "GET", v.in("/admin/teams/$t"), "").json(t)["updatedAt"].(string)
+		if want := map[bool]string{true: "2026-01-01T00:00:02+00:00"}[always]; got != want {
+			t.Errorf("always %t: %q, want %q", always, got, want)
+		}
+	}
+}
+
 // TestMemberLinks: a member links below its team, a user's team below /teams.
 func TestMemberLinks(t *testing.T) {
 	t.Parallel()

@@ -255,6 +255,10 @@ func TestUserOptions(t *testing.T) {
 			theirs := do(t, e, scim, "GET", "/admin/users/"+id, "").json(t)["externalIdpId"]
 			return fmt.Sprint(theirs, do(t, e, pactflowtest.ViewerToken, "GET", "/admin/users/"+id, "").json(t)["externalIdpId"])
 		}, "7<nil>"},
+		"a put changes updatedAt": {pactflowtest.Options{Clock: "2026-01-01T00:00:00Z"}, func(t *testing.T, e *pactflowtest.Emulator, id string) any {
+			v := do(t, e, scim, "PUT", "/admin/users/"+id, `{"name":"N"}`).json(t)
+			return fmt.Sprint(v["createdAt"], v["updatedAt"])
+		}, "2026-01-01T00:00:00+00:002026-01-01T00:00:01+00:00"},
 		"roles leave updatedAt": {pactflowtest.Options{Clock: "2026-01-01T00:00:00Z"}, givenRole, "2026-01-01T00:00:00+00:00"},
 		"roles change updatedAt": {pactflowtest.Options{Clock: "2026-01-01T00:00:00Z", TouchAlways: true}, givenRole,
 			"2026-01-01T00:00:01+00:00"},

@@ -94,6 +94,7 @@ func TestLinks(t *testing.T) {
 			[]string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "b", "X-Forwarded-Port", "8443"}, "https://b:8443"},
 		{"then without", "http://a http://c", "http://c/user", []string{"X-Forwarded-Host", "nowhere"}, "http://c"},
 		{"with a path", "http://a/pf", "http://a/pf/user", nil, "http://a/pf"},
+		{"with two paths", "http://a/pf/two http://a/pf", "http://c/pf/two/user", nil, "http://a/pf/two"},
 		{"with a path, without it", "http://a/pf", "http://a/user", nil, "http://a/pf"},
 	} {
 		e := start(t, pactflowtest.Options{BaseURL: tt.bases})
