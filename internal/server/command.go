@@ -33,7 +33,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	var cli struct {
-		Serve       struct{ Config } `cmd:"" default:"withargs" help:"Serve the directory (what rollcall does without a command)."`
+		Serve       struct{ Config } `cmd:"" default:"withargs" help:"Serve the directory, or SCIM in front of PactFlow (what rollcall does without a command)."`
 		Status      struct{ Config } `cmd:"" help:"Say what serves the data folder."`
 		Healthcheck struct{ Config } `cmd:"" help:"Ask the server that is configured so how it is; exit 0 if it is well."`
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`

@@ -42,7 +42,11 @@ func (c *Config) refuseFacade(env map[string]string) error {
 	if len(asks) == 0 {
 		return nil
 	}
-	return errors.New("PACTFLOW_URL is required in façade mode, and is empty or unset while " + printable(slices.Min(asks)) + " is set")
+	first := slices.Min(asks)
+	if strings.HasSuffix(first, "PACTFLOW_URL") {
+		return errors.New("PACTFLOW_URL is required in façade mode, and " + first + " is empty; unset it to serve the directory")
+	}
+	return errors.New("PACTFLOW_URL is required in façade mode, and is empty or unset while " + printable(first) + " is set")
 }
 
 // idle returns warnings of settings that do nothing in the mode that is chosen.
