@@ -168,7 +168,7 @@ func TestBadOptions(t *testing.T) {
 		"BaseURL": {BaseURL: "http://a http://user@b"}, "LinkBase": {LinkBase: "ftp://x"}, "Seed": {Seed: "large:-1"}, "Version": {Version: "1.25.0"},
 		"DuplicateStatus": {DuplicateStatus: 422}, "Control": {Control: "yes"}, "Clock": {Clock: "0"},
 	} {
-		if _, err := pactflowtest.New(o); err == nil || !strings.HasPrefix(err.Error(), name+": ") {
+		if _, err := pactflowtest.New(o); err == nil || !strings.HasPrefix(err.Error(), "option "+name+": ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -121,37 +121,37 @@ func (o Options) check() (*config, error) {
 	for base := range strings.FieldsSeq(o.BaseURL) {
 		u, err := parseBase(base)
 		if err != nil {
-			return nil, fmt.Errorf("BaseURL: %w", err)
+			return nil, fmt.Errorf("option BaseURL: %w", err)
 		}
 		c.bases = append(c.bases, u)
 	}
 	if o.LinkBase != "" {
 		if _, err := parseBase(o.LinkBase); err != nil {
-			return nil, fmt.Errorf("LinkBase: %w", err)
+			return nil, fmt.Errorf("option LinkBase: %w", err)
 		}
 		c.LinkBase = strings.TrimRight(o.LinkBase, "/")
 	}
 	if _, _, err := seedSize(o.Seed); err != nil {
-		return nil, fmt.Errorf("Seed: %w", err)
+		return nil, fmt.Errorf("option Seed: %w", err)
 	}
 	var ok bool
 	if c.profile, ok = profiles[o.Version]; !ok {
-		return nil, fmt.Errorf("Version: %q is not 1.26.0, 1.28.0, 1.31.0 or 2.3.0", o.Version)
+		return nil, fmt.Errorf("option Version: %q is not 1.26.0, 1.28.0, 1.31.0 or 2.3.0", o.Version)
 	}
 	switch o.DuplicateStatus {
 	case 0:
 		c.DuplicateStatus = 400
 	case 400, 409:
 	default:
-		return nil, fmt.Errorf("DuplicateStatus: %d is not 400 or 409", o.DuplicateStatus)
+		return nil, fmt.Errorf("option DuplicateStatus: %d is not 400 or 409", o.DuplicateStatus)
 	}
 	if !slices.Contains([]string{"", "on", "off", "any"}, o.Control) {
-		return nil, fmt.Errorf("Control: %q is not on, off or any", o.Control)
+		return nil, fmt.Errorf("option Control: %q is not on, off or any", o.Control)
 	}
 	if o.Clock != "" && o.Clock != "real" {
 		t, err := time.Parse(time.RFC3339, o.Clock)
 		if err != nil {
-			return nil, fmt.Errorf("Clock: %q is not real or an RFC 3339 time", o.Clock)
+			return nil, fmt.Errorf("option Clock: %q is not real or an RFC 3339 time", o.Clock)
 		}
 		c.start = t.UTC()
 	}

@@ -28,7 +28,6 @@ func TestSeeds(t *testing.T) {
 		{"large", 20_000, 2000, 400, 501, 20_000, 0},
 	} {
 		s := start(t, pactflowtest.Options{Seed: tt.seed}).State()
-		got := fmt.Sprintf("%d users", len(s.Users))
 		inactive, systems, members := 0, 0, 0
 		for _, u := range s.Users {
 			if !u.Active {
@@ -39,7 +38,7 @@ func TestSeeds(t *testing.T) {
 		for _, team := range s.Teams {
 			members += len(team.Members)
 		}
-		got = fmt.Sprint(len(s.Users), inactive, systems, len(s.Teams), members, len(s.Teams[0].Members))
+		got := fmt.Sprint(len(s.Users), inactive, systems, len(s.Teams), members, len(s.Teams[0].Members))
 		if want := fmt.Sprint(tt.users, tt.inactive, tt.systems, tt.teams, tt.members, tt.ofDefault); got != want {
 			t.Errorf("%q: %s, want %s", tt.seed, got, want)
 		}
