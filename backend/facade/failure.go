@@ -127,7 +127,7 @@ func (f *Failure) refused(e *scim.Error) string {
 	deletes := strings.HasPrefix(f.Call, http.MethodDelete+" ")
 	switch {
 	case f.Status == http.StatusUnauthorized:
-		e.Status = f.Status
+		e.Status, e.Type = f.Status, scim.TypeInvalidValue // as every 401 of ours
 		return f.Name + " does not accept the token"
 	case f.Status == http.StatusForbidden:
 		e.Status = f.Status

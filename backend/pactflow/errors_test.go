@@ -48,8 +48,8 @@ func TestErrors(t *testing.T) {
 	const put = "PUT /Users/" + adaID
 	const get = "GET /Users/" + adaID
 	for _, tt := range []failing{
-		{"401", get, code(401), 401, "", "", "token"},
-		{"401 of a write", put, code(401), 401, "", "", "token"},
+		{"401", get, code(401), 401, "invalidValue", "", "token"},
+		{"401 of a write", put, code(401), 401, "invalidValue", "", "token"},
 		{"403 of a read", get, code(403), 403, "", "", "SCIM role"},
 		{"403 of a write", put, code(403), 403, "", "", "can write"},
 		{"404", get, code(404), 404, "", "", ""},

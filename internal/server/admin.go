@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +20,10 @@ import (
 // adminTimeout bounds a subcommand that works on the directory: a restore waits
 // for the writes before it, and touches each group of its user.
 const adminTimeout = time.Minute
+
+// startTimeout is how long a subcommand waits for a server that has the data
+// folder but does not listen to orders yet.
+const startTimeout = 5 * time.Second
 
 // order is what a subcommand wants done with the directory, and report what
 // came of it. They travel through the control socket as JSON.
@@ -46,12 +51,20 @@ func administer(ctx context.Context, s Settings, o order) (report, error) {
 		return report{}, err
 	}
 	var r report
-	if err = askControl(ctx, s.DataDir, "/order", body, &r); errors.Is(err, errNoServer) {
+	for end := time.Now().Add(startTimeout); ; {
+		if err = askControl(ctx, s.DataDir, "/order", body, &r); !errors.Is(err, errNoServer) {
+			break
+		}
 		var d *directory
 		if d, err = openFolder(ctx, s); err == nil {
 			r = d.carryOut(ctx, o)
 			d.close()
 		}
+		// A server that is just starting has the folder, but no socket yet.
+		if !errors.Is(err, errServed) || time.Now().After(end) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if err == nil && r.Error != "" {
 		err = errors.New(r.Error)
@@ -65,6 +78,7 @@ func openFolder(ctx context.Context, s Settings) (d *directory, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("there is no directory in the data folder %s: %w", printable(s.DataDir), bare(err))
 	}
+	s.LogLevel = max(s.LogLevel, slog.LevelWarn) // the answer is what the command prints
 	d = &directory{s: s, log: newLogger(os.Stderr, s)}
 	defer func() {
 		if err != nil {

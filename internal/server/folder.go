@@ -26,6 +26,9 @@ func prepareFolder(dir string) error {
 // folderLock says that a process serves the folder.
 type folderLock struct{ f *os.File }
 
+// errServed says that another process has the folder.
+var errServed = errors.New("is served by")
+
 // lockFolder locks the folder for as long as the process lives. The kernel
 // drops the lock with the process, so none is ever left over.
 func lockFolder(dir string) (*folderLock, error) {
@@ -45,7 +48,7 @@ func lockFolder(dir string) (*folderLock, error) {
 		if pid, err := strconv.Atoi(strings.TrimSpace(string(holder[:n]))); err == nil {
 			who += " (process " + strconv.Itoa(pid) + ")"
 		}
-		return nil, fmt.Errorf("the data folder %s is served by %s: two can't share one", printable(dir), who)
+		return nil, fmt.Errorf("the data folder %s %w %s: two can't share one", printable(dir), errServed, who)
 	}
 	// For the message above only; the lock itself is not in the content.
 	if err := f.Truncate(0); err == nil {
