@@ -73,11 +73,10 @@ func ambiguous(err error) bool {
 
 // What a 403 most often means, by what was tried.
 const (
-	hintRead    = "PactFlow lets this token's account not read this; a system account with the SCIM role can read users and teams, but not other system accounts"
-	hintWrite   = "the token must be one that can write, of a system account with the SCIM role"
-	hintRoles   = hintWrite + ", and nobody can change their own roles"
-	hintSystem  = "the SCIM role can't create or change system accounts; the token's account needs the permission to manage system accounts"
-	hintMembers = hintWrite
+	hintRead   = "PactFlow lets this token's account not read this; a system account with the SCIM role can read users and teams, but not other system accounts"
+	hintWrite  = "the token must be one that can write, of a system account with the SCIM role"
+	hintRoles  = hintWrite + ", and nobody can change their own roles"
+	hintSystem = "the SCIM role can't create or change system accounts; the token's account needs the permission to manage system accounts"
 )
 
 // explain makes of a failure what the client is told, with a hint where the

@@ -78,7 +78,7 @@ func (s *teams) fill(ctx context.Context, t *team, want []string) error {
 	}
 	now, again := s.get(ctx, t.UUID)
 	if again != nil {
-		return explain(err, hintMembers)
+		return explain(err, hintWrite)
 	}
 	cur = now.members()
 	add, remove := without(want, cur), without(cur, want)
@@ -87,7 +87,7 @@ func (s *teams) fill(ctx context.Context, t *team, want []string) error {
 	}
 	s.logger.WarnContext(ctx, "PactFlow failed to replace the members of a team; changing them one by one", "team", t.UUID, "error", err)
 	if s.change(ctx, now, add, remove) != nil {
-		return explain(err, hintMembers) // the failure that came first says more
+		return explain(err, hintWrite) // the failure that came first says more
 	}
 	return nil
 }
@@ -101,10 +101,10 @@ func (s *teams) replace(ctx context.Context, t *team, want []string) error {
 func (s *teams) change(ctx context.Context, t *team, add, remove []string) error {
 	ops := make([]memberOp, 0, len(add)+len(remove))
 	for _, id := range remove {
-		ops = append(ops, memberOp{"remove", "/users", user1{id}})
+		ops = append(ops, memberOp{"remove", "/users", memberID{id}})
 	}
 	for _, id := range add {
-		ops = append(ops, memberOp{"add", "/users", user1{id}})
+		ops = append(ops, memberOp{"add", "/users", memberID{id}})
 	}
 	done := 0
 	for part := range slices.Chunk(ops, chunk) {
@@ -128,12 +128,12 @@ func (s *teams) change(ctx context.Context, t *team, add, remove []string) error
 
 // memberOp is one operation of a JSON Patch on the members of a team.
 type memberOp struct {
-	Op    string `json:"op"`
-	Path  string `json:"path"`
-	Value user1  `json:"value"`
+	Op    string   `json:"op"`
+	Path  string   `json:"path"`
+	Value memberID `json:"value"`
 }
 
-type user1 struct {
+type memberID struct {
 	UUID string `json:"uuid"`
 }
 
@@ -175,7 +175,7 @@ func (s *teams) oneByOne(ctx context.Context, t *team, add, remove []string, cau
 func (s *teams) unknownMember(ctx context.Context, err error, added []string) error {
 	status := refused(err)
 	if status != 400 && status != 422 && !gone(err) {
-		return explain(err, hintMembers)
+		return explain(err, hintWrite)
 	}
 	says := known(err).Detail
 	for _, id := range added {
