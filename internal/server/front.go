@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/backend/pactflow"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -35,7 +36,7 @@ func (f *front) claim() error {
 	if o.Wire {
 		// The wire log has a level of its own, and may be on where others are off.
 		o.Logger = slog.New(levelled{f.log.Handler(), min(f.s.LogLevel, slog.LevelDebug)})
-		f.log.Warn("the calls to PactFlow are logged: tokens are masked, names and e-mail addresses are not; ROLLCALL_LOG_WIRE=INFO ends that")
+		f.log.Warn("the calls to PactFlow are logged: tokens are masked, names and e-mail addresses are not; LOGGING_LEVEL_ORG_APACHE_HC_CLIENT5_HTTP_WIRE=INFO (or ROLLCALL_LOG_WIRE=INFO) ends that")
 	}
 	if f.s.UpstreamCA != "" {
 		var err error
@@ -67,6 +68,7 @@ func (f *front) engine(schemes []scim.AuthenticationScheme) (*engine.Engine, err
 		Schemes: schemes,
 		Limits:  engine.Limits{Deadline: requestTimeout},
 		Tenant:  tenant,
+		Scope:   func(ctx context.Context) string { return facade.CallerOf(ctx).Fingerprint() },
 	})
 }
 

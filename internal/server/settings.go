@@ -192,7 +192,7 @@ func baseURL(s string) (string, bool) {
 func redactURL(s string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
 	if i := strings.LastIndexByte(rest, '@'); ok && i >= 0 {
-		return scheme + "://…@" + rest[i+1:]
+		return scheme + "://***@" + rest[i+1:]
 	}
 	return s
 }

@@ -41,8 +41,9 @@ type Config struct {
 	// Features switched off: 501, or ignored (RFC 7644 §3.12).
 	NoBulk, NoPatch, NoSort, NoETag bool
 
-	Tenant string           // sealed into cursors
-	Now    func() time.Time // nil: time.Now
+	Tenant string                       // sealed into cursors
+	Scope  func(context.Context) string // what more they are bound to, such as who calls; nil: nothing
+	Now    func() time.Time             // nil: time.Now
 }
 
 // Limits bound what one request may ask. Zero fields take their default.

@@ -55,7 +55,11 @@ func (c *call) binding(endpoint string, p params) []byte {
 	if p.hasFilter {
 		given = "given"
 	}
-	put(c.e.c.Tenant, endpoint, given, p.filter, p.sortBy, order)
+	scope := ""
+	if c.e.c.Scope != nil {
+		scope = c.e.c.Scope(c.ctx)
+	}
+	put(c.e.c.Tenant, scope, endpoint, given, p.filter, p.sortBy, order)
 	put(p.projection.names...)
 	return h.Sum(nil)
 }

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -200,5 +201,24 @@ func TestCursorWhileWriting(t *testing.T) {
 	second := c.must(200, "GET /Users?count=3&sortBy=userName&cursor="+first.next(), "")
 	if got := second.values("userName"); !slices.Equal(got, []string{"u3", "u4", "u5"}) || second.total() != 6 {
 		t.Errorf("the second page lists %v of %d", got, second.total())
+	}
+}
+
+// TestCursorScope: a cursor is good for the caller who got it, where a scope says who that is.
+func TestCursorScope(t *testing.T) {
+	t.Parallel()
+	b := new(memory.Store)
+	key := func() [][]byte { return [][]byte{[]byte(strings.Repeat("k", 32))} }
+	as := func(who string) client {
+		return open(t, b, engine.Config{CursorKeys: key, Scope: func(context.Context) string { return who }})
+	}
+	alice, bob := as("alice"), as("bob")
+	for i := range 3 {
+		alice.user(fmt.Sprint("u", i))
+	}
+	next := alice.must(200, "GET /Users?cursor&count=1", "").next()
+	alice.must(200, "GET /Users?count=1&cursor="+next, "")
+	if a := bob.do("GET /Users?count=1&cursor="+next, ""); a.Status != 400 || a.json["scimType"] != "invalidCursor" {
+		t.Errorf("another caller's cursor: status %d, %s", a.Status, a.text)
 	}
 }

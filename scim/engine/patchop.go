@@ -16,17 +16,26 @@ func (c *call) patch(ref scim.Ref) (Response, error) {
 	o := c.patchOptions()
 	var ops []patch.Op
 	decoded := false
+	decode := func() error {
+		if decoded {
+			return nil
+		}
+		body, err := c.body(ref.Type)
+		if err == nil {
+			ops, err = patch.Decode(ref.Type, body, o)
+		}
+		decoded = err == nil
+		return err
+	}
+	if c.e.facade { // what can't be read is refused before the application is asked
+		if err := decode(); err != nil {
+			return Response{}, err
+		}
+	}
 	apart := c.e.apart(ref.Type)
 	done, err := c.update(ref, func(before *scim.Resource) (edit, error) {
-		if !decoded {
-			body, err := c.body(ref.Type)
-			if err != nil {
-				return edit{}, err
-			}
-			if ops, err = patch.Decode(ref.Type, body, o); err != nil {
-				return edit{}, err
-			}
-			decoded = true
+		if err := decode(); err != nil {
+			return edit{}, err
 		}
 		ed := edit{touched: patch.Touched(ops)}
 		if c.e.facade {

@@ -13,6 +13,15 @@ func (c *call) replace(ref scim.Ref) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
+	if c.e.facade { // what can't be read is refused before the application is asked
+		body, err := c.body(ref.Type)
+		if err == nil {
+			_, _, err = c.decode(ref.Type, body)
+		}
+		if err != nil {
+			return Response{}, err
+		}
+	}
 	o, err := c.update(ref, func(before *scim.Resource) (edit, error) {
 		body, err := c.body(ref.Type)
 		if err != nil {

@@ -287,3 +287,27 @@ func TestShortLists(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedUnread: what a façade can't read costs its application no call.
+func TestRefusedUnread(t *testing.T) {
+	t.Parallel()
+	f := &front{Store: new(memory.Store)}
+	c := open(t, f, engine.Config{Types: few(t)})
+	id := c.user("u")
+	f.calls = nil
+	for _, tt := range []struct{ line, body string }{
+		{"PUT", `{"userName":7}`},
+		{"PUT", `{"userName":"u","emails":[7]}`},
+		{"PUT", `[]`},
+		{"PATCH", `{"Operations":[{"op":"move","path":"active","value":true}]}`},
+		{"PATCH", `{"Operations":[{"op":"replace","path":"emails[","value":true}]}`},
+		{"PATCH", `{"Operations":[{"op":"remove"}]}`},
+	} {
+		if a := c.do(tt.line+" /Users/"+id, tt.body); a.Status != 400 {
+			t.Errorf("%s %s: status %d", tt.line, tt.body, a.Status)
+		}
+	}
+	if len(f.calls) > 0 {
+		t.Errorf("calls: %v", f.calls)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -150,7 +151,14 @@ func validHost(s string) bool {
 			return false
 		}
 	}
-	return true
+	name, port := s, ""
+	if i := strings.LastIndexByte(s, ':'); i > strings.LastIndexByte(s, ']') {
+		name, port = s[:i], s[i+1:]
+	}
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n > 65535) {
+		return false
+	}
+	return strings.Trim(name, "-._:[]") != "" || name == "[::]"
 }
 
 func validPath(s string) bool {
