@@ -72,6 +72,11 @@ func decode(in io.Reader, into any) error {
 	} else if err := d.Decode(into); err != nil {
 		return err
 	}
+	return end(d)
+}
+
+// end makes sure that nothing follows.
+func end(d *json.Decoder) error {
 	switch _, err := d.Token(); {
 	case errors.Is(err, io.EOF):
 		return nil
@@ -80,4 +85,27 @@ func decode(in io.Reader, into any) error {
 	default:
 		return err
 	}
+}
+
+// skip reads a body from which nothing is wanted: none, or JSON. Anything else,
+// such as a page that asks to sign in, is not the application's answer. The type
+// that it is said to be of does not matter, as where the JSON is wanted.
+func skip(in io.Reader) error {
+	d := json.NewDecoder(in)
+	for depth, first := 0, true; first || depth > 0; first = false {
+		t, err := d.Token()
+		switch {
+		case errors.Is(err, io.EOF) && first:
+			return nil
+		case err != nil:
+			return err
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+	}
+	return end(d)
 }

@@ -127,12 +127,13 @@ func (u *Upstream) read(ctx context.Context, caller *Caller, c Call, resp *http.
 		// Who refuses has done nothing; who fails may have.
 		f.Sent = resp.StatusCode >= 500
 		return f
-	case into == nil:
-		in.left = min(in.left, maxComplaint) // a little, so that the connection can be used again
-		_, _ = io.Copy(io.Discard, in)
-		return nil
 	}
-	err := decode(in, into)
+	var err error
+	if into != nil {
+		err = decode(in, into)
+	} else {
+		err = skip(in)
+	}
 	var f *Failure
 	switch {
 	case err == nil:

@@ -110,9 +110,10 @@ type Answer struct {
 
 // Do makes a call. into gets the answer's JSON: a pointer to decode into, a
 // func(*json.Decoder) error that reads it piece by piece (and may be called
-// again, if the call is repeated), or nil if the body does not matter. Any other
-// result than a 2xx with a body of that shape is a [*Failure]. While such a func
-// runs its call is under way: it makes no call of its own.
+// again, if the call is repeated), or nil if nothing is wanted of the body, which
+// then is none or JSON. Any other result than a 2xx with a body of that shape is
+// a [*Failure]: what else a proxy or a page for signing in says, nothing was
+// done. While such a func runs its call is under way: it makes no call of its own.
 //
 // Redirects are never followed and the token goes to Base alone. GET is tried
 // up to three times on 429, 502, 503, 504 and broken connections; PUT and

@@ -2,8 +2,10 @@ package pactflow
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -46,7 +48,29 @@ func (c *client) read(ctx context.Context, call facade.Call, id string, into ans
 	return nil
 }
 
-// write makes a call whose answer does not matter.
+// orNone returns what reads an answer that may be empty: where PactFlow documents
+// a body and there is none, what was written is read back.
+func orNone(into any) func(*json.Decoder) error {
+	return func(d *json.Decoder) error {
+		if err := d.Decode(into); !errors.Is(err, io.EOF) {
+			return err
+		}
+		return nil
+	}
+}
+
+// undone is the error for a write that PactFlow says it has carried out, and that
+// is seen not to be.
+func (c *client) undone(call facade.Call, format string, args ...any) error {
+	f := c.up.Nonsense(call, "it was not carried out, although PactFlow says so: "+fmt.Sprintf(format, args...))
+	f.Sent = false // the outcome is known
+	return f
+}
+
+// same reports whether two texts are one to an application that may trim them.
+func same(a, b string) bool { return strings.TrimSpace(a) == strings.TrimSpace(b) }
+
+// write makes a call whose answer has no body, or one that does not matter.
 func (c *client) write(ctx context.Context, method, path string, body any) error {
 	_, err := c.up.Do(ctx, facade.Call{Method: method, Path: path, Body: body}, nil)
 	return err

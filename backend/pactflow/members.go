@@ -72,7 +72,7 @@ func ids(values []any) []string {
 // then what is missing is changed one by one.
 func (s *teams) fill(ctx context.Context, t *team, want []string) error {
 	cur := t.members()
-	err := s.replace(ctx, t, want)
+	err := s.replace(ctx, t, want, without(cur, want))
 	if refused(err) < 500 {
 		return s.unknownMember(ctx, err, without(want, cur))
 	}
@@ -92,9 +92,43 @@ func (s *teams) fill(ctx context.Context, t *team, want []string) error {
 	return nil
 }
 
-// replace makes want the members of a team.
-func (s *teams) replace(ctx context.Context, t *team, want []string) error {
-	return s.write(ctx, "PUT", teamsPath+"/"+t.UUID+"/users", map[string][]string{"users": want})
+// replace makes want the members of a team, none of which removed is among.
+func (s *teams) replace(ctx context.Context, t *team, want, removed []string) error {
+	call := facade.Call{Method: "PUT", Path: teamsPath + "/" + t.UUID + "/users", Body: map[string][]string{"users": want}}
+	return s.enrol(ctx, call, t.UUID, want, removed)
+}
+
+// enrol makes a call that changes members. Where its answer does not show that
+// those who were added are there and those who were removed are not, the team is
+// read: what did not happen must not be told as done.
+func (s *teams) enrol(ctx context.Context, call facade.Call, id string, added, removed []string) error {
+	var answer struct {
+		Embedded struct {
+			Users []named `json:"users"` // those that the token sees
+		} `json:"_embedded"`
+	}
+	if _, err := s.up.Do(ctx, call, orNone(&answer)); err != nil {
+		return err
+	}
+	list := make([]string, 0, len(answer.Embedded.Users))
+	for _, u := range answer.Embedded.Users {
+		list = append(list, u.UUID)
+	}
+	if answer.Embedded.Users != nil && len(without(added, list)) == 0 && len(without(removed, list)) == len(removed) {
+		return nil
+	}
+	now, err := s.get(ctx, id)
+	if err != nil {
+		return s.partial(ctx, explain(err, hintRead), "whether the members of group %s were changed is not known, since it can't be read", id)
+	}
+	list = now.members()
+	switch missing, left := without(added, list), without(removed, without(removed, list)); {
+	case len(left) > 0:
+		return s.undone(call, "%s is still among the members of group %s", left[0], id)
+	case len(missing) > 0 && now.Count-len(list) < len(missing): // they are not among those that are not shown either
+		return s.undone(call, "%s is not among the members of group %s", missing[0], id)
+	}
+	return nil
 }
 
 // change adds and removes members, and leaves all others alone.
@@ -137,14 +171,26 @@ type memberID struct {
 	UUID string `json:"uuid"`
 }
 
+// of returns whom the operations of one kind are about.
+func of(ops []memberOp, kind string) []string {
+	var ids []string
+	for _, op := range ops {
+		if op.Op == kind {
+			ids = append(ids, op.Value.UUID)
+		}
+	}
+	return ids
+}
+
 // patch sends operations on members; some versions may want to be told that
 // they are a JSON Patch.
 func (s *teams) patch(ctx context.Context, id string, ops []memberOp) error {
 	call := facade.Call{Method: "PATCH", Path: teamsPath + "/" + id + "/users", Body: ops}
-	_, err := s.up.Do(ctx, call, nil)
+	added, removed := of(ops, "add"), of(ops, "remove")
+	err := s.enrol(ctx, call, id, added, removed)
 	if refused(err) == 415 {
 		call.ContentType = "application/json-patch+json"
-		_, err = s.up.Do(ctx, call, nil)
+		err = s.enrol(ctx, call, id, added, removed)
 	}
 	return err
 }
@@ -164,9 +210,9 @@ func (s *teams) oneByOne(ctx context.Context, t *team, add, remove []string, cau
 	case len(add) == 0:
 		return nil
 	case t.invisible():
-		return s.write(ctx, "POST", path, map[string][]string{"users": add})
+		return s.enrol(ctx, facade.Call{Method: "POST", Path: path, Body: map[string][]string{"users": add}}, t.UUID, add, nil)
 	}
-	return s.replace(ctx, t, append(without(t.members(), remove), add...))
+	return s.replace(ctx, t, append(without(t.members(), remove), add...), remove)
 }
 
 // unknownMember makes of a refusal of members the error that names the first

@@ -30,7 +30,7 @@ func (s *users) Create(ctx context.Context, r *scim.Resource) (*scim.Resource, e
 		if u, err = s.put(ctx, &was, full); err != nil {
 			return nil, s.partial(ctx, err, "user %s was created but is still active", was.UUID)
 		}
-		complete = u != nil
+		complete = u.Embedded != nil
 	}
 	if list, given := r.Attrs.Get("roles").([]any); given {
 		ids, has := roleIDs(list), was.roleIDs()

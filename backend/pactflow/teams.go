@@ -244,17 +244,23 @@ func (s *teams) moved(ctx context.Context, c scim.Change, after *team) (*scim.Re
 // rename gives a team another name, and sends back all else that it has.
 func (s *teams) rename(ctx context.Context, t *team, name string) error {
 	call := facade.Call{Method: "PUT", Path: teamsPath + "/" + t.UUID, Body: t.replacement(name)}
-	var got team
-	_, err := s.up.Do(ctx, call, &got)
+	got := new(team)
+	_, err := s.up.Do(ctx, call, orNone(got))
 	switch {
 	case gone(err):
 		return scim.ErrNotFound
 	case err != nil:
 		return explain(err, hintWrite)
-	case got.UUID != t.UUID:
-		return s.up.Nonsense(call, "the answer is not the team that was changed")
 	}
-	t.Name, t.UpdatedAt = name, got.UpdatedAt
+	if got.UUID != t.UUID || got.Name != name {
+		if got, err = s.get(ctx, t.UUID); err != nil {
+			return s.partial(ctx, explain(err, hintRead), "whether group %s was renamed is not known, since it can't be read", t.UUID)
+		}
+		if got.Name == t.Name && !same(name, t.Name) {
+			return s.undone(call, "the name of group %s is as it was", t.UUID)
+		}
+	}
+	t.Name, t.UpdatedAt = got.Name, got.UpdatedAt
 	return nil
 }
 

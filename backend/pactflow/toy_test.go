@@ -211,12 +211,12 @@ func TestAnswers(t *testing.T) {
 			w.WriteHeader(201)
 			return true
 		}, 201, []string{"POST /admin/system-accounts", "GET /admin/users/" + one}},
-		{"a user, and no body to a PUT", "PUT /Users/" + one, person("u"), func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		{"a user, and no word of it to a PUT that did nothing", "PUT /Users/" + one, person("u"), func(w http.ResponseWriter, r *http.Request, _ string) bool {
 			if r.Method == "PUT" {
 				_, _ = io.WriteString(w, `{}`)
 			}
 			return r.Method == "PUT"
-		}, 200, []string{"GET /admin/users/" + one, "PUT /admin/users/" + one, "GET /admin/users/" + one}},
+		}, 502, []string{"GET /admin/users/" + one, "PUT /admin/users/" + one, "GET /admin/users/" + one}},
 		{"a team in a list", "POST /Groups", group("T"), func(w http.ResponseWriter, r *http.Request, _ string) bool {
 			if r.Method == "POST" {
 				_, _ = io.WriteString(w, `{"teams":[{"uuid":"other","name":"t"},`+team+`]}`)

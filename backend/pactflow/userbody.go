@@ -25,6 +25,26 @@ func (w writable) equal(other writable) bool {
 	return same && w == other
 }
 
+// as reports whether a user is as active as was wanted.
+func (w writable) as(wanted writable) bool {
+	return wanted.Active == nil || w.Active != nil && *w.Active == *wanted.Active
+}
+
+// unchanged returns the name of something that was to become another than before
+// and has not, or "".
+func (w writable) unchanged(before, wanted writable) string {
+	if !w.as(wanted) {
+		return "active"
+	}
+	was, is := before.texts(), w.texts()
+	for i, t := range wanted.texts() {
+		if !same(t.value, was[i].value) && is[i].value == was[i].value {
+			return t.name
+		}
+	}
+	return ""
+}
+
 // put returns the body of a PUT that makes w of before: all of it, since
 // whether PactFlow keeps or clears what is left out is not known. What is
 // absent before and after is left out, what is cleared is empty, nothing null.

@@ -88,12 +88,13 @@ func (s *users) Delete(ctx context.Context, id string) error {
 	return err
 }
 
-// put makes wanted of a user, all at once, and returns it as it then is; nil if
-// the answer does not tell.
+// put makes wanted of a user, all at once, and returns it as it then is. Where
+// the answer does not show that, the user is read: a deactivation that did not
+// happen must not be told as done.
 func (s *users) put(ctx context.Context, before *user, wanted writable) (*user, error) {
-	path := usersPath + "/" + before.UUID
+	call := facade.Call{Method: "PUT", Path: usersPath + "/" + before.UUID, Body: wanted.put(before.writable())}
 	u := new(user)
-	_, err := s.up.Do(ctx, facade.Call{Method: "PUT", Path: path, Body: wanted.put(before.writable())}, u)
+	_, err := s.up.Do(ctx, call, orNone(u))
 	switch {
 	case gone(err):
 		return nil, scim.ErrNotFound
@@ -102,8 +103,13 @@ func (s *users) put(ctx context.Context, before *user, wanted writable) (*user, 
 	case err != nil:
 		return nil, explain(err, hintWrite)
 	}
-	if u.UUID != before.UUID || u.CreatedAt == "" {
-		return nil, nil
+	if u.UUID != before.UUID || u.CreatedAt == "" || !u.writable().as(wanted) {
+		if u, err = s.get(ctx, before.UUID); err != nil {
+			return nil, s.partial(ctx, explain(err, hintRead), "whether user %s was changed is not known, since it can't be read", before.UUID)
+		}
+		if name := u.writable().unchanged(before.writable(), wanted); name != "" {
+			return nil, s.undone(call, "%q of user %s is as it was", name, before.UUID)
+		}
 	}
 	if u.Embedded == nil {
 		u.Embedded = before.Embedded
