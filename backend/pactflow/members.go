@@ -150,6 +150,12 @@ func (s *teams) change(ctx context.Context, t *team, add, remove []string) error
 		case done == 0 && (status == 404 || status == 405 || status == 415):
 			err = s.oneByOne(ctx, t, add, remove, err)
 			return s.unknownMember(ctx, err, add)
+		case status == 400 || status == 422:
+			n := 0
+			n, err = s.sift(ctx, t, part, err)
+			if done += n; err == nil {
+				continue
+			}
 		}
 		err = s.unknownMember(ctx, err, add)
 		if done > 0 {
@@ -198,10 +204,8 @@ func (s *teams) patch(ctx context.Context, id string, ops []memberOp) error {
 // oneByOne is change for a PactFlow that has no PATCH of members.
 func (s *teams) oneByOne(ctx context.Context, t *team, add, remove []string, cause error) error {
 	path := teamsPath + "/" + t.UUID + "/users"
-	for _, id := range remove {
-		if err := s.write(ctx, "DELETE", path+"/"+id, nil); err != nil && !gone(err) {
-			return err
-		}
+	if _, err := s.dismiss(ctx, t.UUID, remove); err != nil {
+		return err
 	}
 	switch {
 	case len(add) == 0 && refused(cause) == 404:
