@@ -144,12 +144,14 @@ func (s *Store) write(ctx context.Context, src Source, f func(context.Context) e
 		return nil
 	}
 	caller.forget()
+	err = told(err)
 	// What may have been written in part is not in the index as it is now. A
-	// write that was refused as a whole has changed nothing.
-	if caller.calls.Load() == calls || caller.writes.Load() != writes {
+	// write that was refused as a whole has changed nothing; but if a value is
+	// taken that the index says is free, somebody else has written.
+	if caller.calls.Load() == calls || caller.writes.Load() != writes || errors.Is(err, scim.ErrUniqueness) {
 		s.indexes.drop(ctx, src)
 	}
-	return told(err)
+	return err
 }
 
 // valueKeys returns what to lock for unique values.
