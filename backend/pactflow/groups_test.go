@@ -231,6 +231,28 @@ func TestUnknownMembers(t *testing.T) {
 	}
 }
 
+// TestNoNestedGroups: a member that is said to be a group is refused before
+// PactFlow is asked.
+func TestNoNestedGroups(t *testing.T) {
+	t.Parallel()
+	r := okta(t, pactflow.Options{})
+	id := r.makeGroup("G", adaID)
+	const nested = `[{"value":"` + benID + `"},{"value":"` + pactflowtest.SampleTeam + `","type":"Group"}]`
+	for _, tt := range []struct{ line, body string }{
+		{"POST /Groups", strings.Replace(group("New", adaID), values(adaID), nested, 1)},
+		{"PUT /Groups/" + id, strings.Replace(group("G", adaID), values(adaID), nested, 1)},
+		{"PATCH /Groups/" + id, patchOf(`{"op":"add","path":"members","value":` + nested + `}`)},
+		{"PATCH /Groups/" + id, patchOf(`{"op":"replace","value":{"members":` + nested + `}}`)},
+	} {
+		a := r.refused(400, "invalidValue", tt.line, tt.body)
+		r.called()
+		if !strings.Contains(a.detail(), "members.type") && !strings.Contains(a.detail(), "type User") {
+			t.Errorf("%s: %s", tt.line, a.detail())
+		}
+	}
+	r.want(204, "PATCH /Groups/"+id, patchOf(`{"op":"add","path":"members","value":[{"value":"`+benID+`","type":"User"}]}`))
+}
+
 // TestSystemAccountsStay is decision D2, and the members that are not shown.
 func TestSystemAccountsStay(t *testing.T) {
 	t.Parallel()

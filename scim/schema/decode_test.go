@@ -314,6 +314,23 @@ func TestDecodeMembers(t *testing.T) { // GRP-005, GRP-007, GRP-010, GRP-15
 			}
 		}
 	}
+	// Where groups hold no groups, a member that is said to be one is none.
+	flat := *group.Schema.Attribute("members")
+	flat.Links = []string{"User"}
+	flatSchema, flatGroup := *group.Schema, *group
+	flatSchema.Attributes = slices.Clone(flatSchema.Attributes)
+	flatSchema.Attributes[slices.Index(flatSchema.Attributes, group.Schema.Attribute("members"))] = &flat
+	flatGroup.Schema = &flatSchema
+	for typ, ok := range map[string]bool{`"Group"`: false, `"group"`: false, `"User"`: true, `"x"`: true, `7`: true, `null`: true} {
+		for _, o := range []schema.Options{{}, auto(nil)} {
+			_, _, err := schema.Decode(&flatGroup, parse(t, body(group, `"displayName":"g","members":[{"value":"a","type":`+typ+`}]`)), o)
+			if ok && err != nil {
+				t.Errorf("type %s: %v", typ, err)
+			} else if !ok {
+				wantError(t, err, scim.TypeInvalidValue, `"members.type`)
+			}
+		}
+	}
 	r, _, err := schema.Decode(group, parse(t, body(group, `"displayName":"g","members":[]`)), schema.Options{})
 	if err != nil || r.Attrs.Get("members") != nil { // GRP-004
 		t.Errorf("no members: %v, %v", r.Attrs, err)

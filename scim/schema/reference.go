@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -26,6 +27,9 @@ func (d *decoder) members(a *scim.Attribute, path string, list []any) any {
 		}
 		id, ok := d.member(a, path, raw)
 		switch {
+		case nested(a, raw):
+			d.faults.add(scim.TypeInvalidValue, path+".type", "groups hold no groups here: a member must be of type %s (RFC 7643 §4.2)", strings.Join(a.Links, " or "))
+			return nil
 		case !ok:
 			d.faults.add(scim.TypeInvalidValue, path+".value", "the id of a resource is expected (RFC 7643 §4.2)")
 			return nil
@@ -73,6 +77,18 @@ func (d *decoder) member(a *scim.Attribute, path string, raw scim.Object) (strin
 		return "", true
 	}
 	return id, id != ""
+}
+
+// nested reports whether a value says that it is a group, where a group can be no
+// member: the rest of what "type" may say is derived.
+func nested(a *scim.Attribute, raw scim.Object) bool {
+	const group = "Group"
+	for _, m := range raw {
+		if typ, _ := m.Value.(string); strings.EqualFold(m.Name, "type") && strings.EqualFold(typ, group) {
+			return len(a.Links) > 0 && !slices.Contains(a.Links, group)
+		}
+	}
+	return false
 }
 
 // target returns the id at the end of a resource's URI, or "". A client may
