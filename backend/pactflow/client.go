@@ -89,6 +89,20 @@ func refused(err error) int {
 // any more.
 func gone(err error) bool { s := refused(err); return s == 404 || s == 410 }
 
+// collection makes of the answer that there is no such list, which every PactFlow
+// has, the error that says what is most likely wrong; it leaves others alone.
+func collection(err error) error {
+	var f *facade.Failure
+	if !gone(err) || !errors.As(err, &f) {
+		return err
+	}
+	e := *f.SCIM()
+	e.Status, e.Err = 502, f
+	e.Detail = fmt.Sprintf("%s answered %d to %s, which every PactFlow has. Hint: compare PACTFLOW_URL, and its path above all, "+
+		"with PactFlow's PACTFLOW_BASE_URL", f.Name, f.Status, f.Call)
+	return &e
+}
+
 // ambiguous reports whether a call that failed may have been carried out.
 func ambiguous(err error) bool {
 	var f *facade.Failure

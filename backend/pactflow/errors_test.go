@@ -177,3 +177,35 @@ func TestTokens(t *testing.T) {
 		t.Errorf("%s", a.detail())
 	}
 }
+
+// TestNoCollection: that PactFlow has no users at all is no "no such user": it is
+// not PactFlow that answers at this address.
+func TestNoCollection(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		line, body string
+		match      pactflowtest.Match
+	}{
+		{"POST /Users", person("x"), pactflowtest.Match{Method: "POST"}},
+		{"POST /Users", person("x"), pactflowtest.Match{Method: "GET"}},
+		{"POST /Users", `{"displayName":"X","userType":"System Account"}`, pactflowtest.Match{Method: "POST"}},
+		{"POST /Groups", group("x"), pactflowtest.Match{Method: "POST"}},
+		{"POST /Groups", group("x"), pactflowtest.Match{Method: "GET"}},
+		{"GET /Users", "", pactflowtest.Match{Method: "GET"}},
+		{"GET /Groups", "", pactflowtest.Match{Method: "GET"}},
+		{`GET /Users?filter=userName eq "x"`, "", pactflowtest.Match{Method: "GET"}},
+	} {
+		for _, code := range []int{404, 410} {
+			for _, index := range []time.Duration{0, time.Minute} {
+				r := okta(t, pactflow.Options{IndexTime: index})
+				if err := r.emu.Inject(pactflowtest.Rule{Match: tt.match, Times: -1, Fault: pactflowtest.Fault{Status: &pactflowtest.Status{Code: code}}}); err != nil {
+					t.Fatal(err)
+				}
+				a := r.refused(502, "", tt.line, tt.body)
+				if !strings.Contains(a.detail(), "PACTFLOW_URL") || strings.Contains(a.text, "127.0.0.1") {
+					t.Errorf("%s: %s", tt.line, a.detail())
+				}
+			}
+		}
+	}
+}

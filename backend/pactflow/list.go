@@ -202,7 +202,7 @@ func getPage[T any](ctx context.Context, c *client, path, key string, q url.Valu
 	_, err := c.up.Do(ctx, facade.Call{Method: "GET", Path: path, Query: q},
 		func(dec *json.Decoder) error { return p.read(dec, key) })
 	if err != nil {
-		return nil, err
+		return nil, collection(err)
 	}
 	return p, c.guard.follow(ctx, p.links.Next.Href)
 }

@@ -108,7 +108,7 @@ func (s *users) open(ctx context.Context, r *scim.Resource, wanted writable) (*u
 		err = s.up.Nonsense(call, "the answer does not say which account was made")
 	}
 	if !ambiguous(err) {
-		return nil, explain(err, hint)
+		return nil, explain(collection(err), hint)
 	}
 	return s.search(ctx, err, began, func(u *user) bool {
 		if system {

@@ -137,7 +137,7 @@ func (s *teams) open(ctx context.Context, name string) (string, error) {
 		err = s.up.Nonsense(call, "the answer does not say which team was made")
 	}
 	if !ambiguous(err) {
-		return "", explain(err, hintWrite)
+		return "", explain(collection(err), hintWrite)
 	}
 	ctx, cancel := aftermath(ctx)
 	defer cancel()
