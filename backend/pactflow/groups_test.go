@@ -231,6 +231,24 @@ func TestUnknownMembers(t *testing.T) {
 	}
 }
 
+// TestNamelessPut: a PUT that does not mention a team's name keeps it, as it keeps
+// all that it does not mention; to take it away is refused.
+func TestNamelessPut(t *testing.T) {
+	t.Parallel()
+	r := okta(t, pactflow.Options{})
+	id := r.makeGroup("G", adaID)
+	a := r.want(200, "PUT /Groups/"+id, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"members":`+values(benID)+`}`)
+	r.called(getTeam, putUsers, getTeam)
+	if !strings.Contains(a.text, `"displayName":"G"`) || !slices.Equal(r.membersOf(id), []string{benID}) {
+		t.Errorf("%s", a.text)
+	}
+	r.want(200, "PUT /Groups/"+id, `{}`)
+	r.called(getTeam)
+	for _, body := range []string{`{"displayName":null}`, `{"displayName":""}`, group(" ")} {
+		r.refused(400, "invalidValue", "PUT /Groups/"+id, body)
+	}
+}
+
 // TestNoNestedGroups: a member that is said to be a group is refused before
 // PactFlow is asked.
 func TestNoNestedGroups(t *testing.T) {
