@@ -24,18 +24,18 @@ func (s *users) Shape(_ context.Context, c *scim.Change) error {
 		}
 	}
 	e.named()
-	if c.Before == nil && e.system {
-		// All that POST of a system account takes is a name; the identity
-		// provider has no part in it.
-		e.after.Set("userName", nil)
-		e.after.Set("emails", nil)
+	steps := []func() error{e.identity, e.address, e.roles}
+	if e.system {
+		// The identity provider has no part in these.
+		e.after.Set("userName", e.before.Get("userName"))
+		e.after.Set("emails", e.before.Get("emails"))
 		c.After.ExternalID = ""
-		e.after.Set("name", fullName(text(e.after, "displayName"), "", ""))
-		if text(e.after, "displayName") == "" {
-			return required("displayName", "a system account needs a name")
+		if c.Before != nil {
+			c.After.ExternalID = c.Before.ExternalID
 		}
+		steps = []func() error{e.account, e.roles}
 	}
-	for _, step := range []func() error{e.identity, e.address, e.roles} {
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
@@ -128,6 +128,18 @@ func (e *edit) named() {
 	}
 }
 
+// account decides the name of a system account: it is all that its POST takes.
+func (e *edit) account() error {
+	if e.Before != nil {
+		return nil
+	}
+	e.after.Set("name", fullName(text(e.after, "displayName"), "", ""))
+	if text(e.after, "displayName") == "" {
+		return required("displayName", "a system account needs a name")
+	}
+	return nil
+}
+
 // identity checks userName: an identity provider gives one, but who came by
 // another way has none.
 func (e *edit) identity() error {
@@ -141,7 +153,6 @@ func (e *edit) identity() error {
 	}
 	switch {
 	case name != "" && (e.Method != "PUT" || e.touched("userName")):
-	case e.Before == nil && e.system:
 	case e.Before == nil, e.Method == "PUT":
 		return required("userName", "a value is required")
 	case name == "":
@@ -153,7 +164,7 @@ func (e *edit) identity() error {
 // address decides the one e-mail address.
 func (e *edit) address() error {
 	was := address(e.before)
-	if e.Before != nil && !e.touched("emails") && (e.Method != "PUT" || e.system) {
+	if e.Before != nil && !e.touched("emails") && e.Method != "PUT" {
 		e.after.Set("emails", e.before.Get("emails"))
 		return nil
 	}
@@ -179,13 +190,10 @@ func (e *edit) address() error {
 	if e.Method == "PUT" && !e.touched("emails") {
 		is = ""
 	}
-	e.after.Set("emails", nil)
-	switch {
-	case is != "":
-		e.after.Set("emails", emailsOf(is))
-	case !e.system:
+	if is == "" {
 		return required("emails", "a value is required")
 	}
+	e.after.Set("emails", emailsOf(is))
 	return nil
 }
 

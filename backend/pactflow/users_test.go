@@ -174,6 +174,22 @@ func TestSystemAccount(t *testing.T) {
 	r.called(getUser)
 	r.want(200, "PUT /Users/"+a.id(), `{"displayName":"Robot 2"}`)
 	r.called(getUser, putUser)
+	// What the identity provider has no part in is ignored as it is in a POST.
+	const more = `"userName":"ada","externalId":"e","emails":[{"value":"a@example.com"},{"value":"b@example.com"}]`
+	a = r.want(200, "PUT /Users/"+a.id(), `{"displayName":"Robot 2",`+more+`}`)
+	r.called(getUser)
+	a = r.want(200, "PUT /Users/"+a.id(), `{"displayName":"Robot 3",`+more+`}`)
+	r.called(getUser, putUser)
+	r.want(200, "PATCH /Users/"+a.id(), patchOf(`{"op":"add","value":{`+more+`}}`))
+	r.called(getUser)
+	if strings.Contains(a.text, `"userName"`) || strings.Contains(a.text, "example.com") || strings.Contains(a.text, "externalId") || !strings.Contains(a.text, "Robot 3") {
+		t.Errorf("%s", a.text)
+	}
+	// Who may not change system accounts is told so.
+	robot := a.id()
+	if a := r.as(pactflowtest.SCIMToken).do("PUT /Users/"+robot, `{"displayName":"X",`+more+`}`); a.status != 403 && a.status != 404 {
+		t.Errorf("%d %s", a.status, a.text)
+	}
 }
 
 // TestReplaceUser is mapping 3.2, PUT.
