@@ -126,7 +126,9 @@ type Change struct {
 
 	// Touched are the canonical paths of the attributes that the client named.
 	// To a [Capable] backend or [Shaper] they also tell the sub-attributes it
-	// named of an attribute with one complex value ("name", "name.formatted").
+	// named of an attribute with one complex value ("name", "name.formatted"), and
+	// the unstored one by which a PATCH selects values to take away
+	// ("emails.type" for a remove of emails[type eq "work"]).
 	Touched []string
 }
 

@@ -179,6 +179,9 @@ func (e *edit) address() error {
 		return scim.Errorf(scim.TypeInvalidValue, `"emails.primary": at most one value can be primary (RFC 7643 §2.4)`)
 	}
 	if e.Method == "PATCH" {
+		if e.touched("emails.type") && len(list) > 0 && chosen(list) == was {
+			list = nil // the one, which shows no type, is what was to be taken away
+		}
 		// "emails[type eq \"work\"].value" of a user whose address shows no type
 		// adds a second one: it is what the client wants.
 		added := slices.DeleteFunc(slices.Clone(list), func(v any) bool { return value(v) == was })

@@ -351,3 +351,43 @@ func TestNoUserName(t *testing.T) {
 		r.called(getUser)
 	}
 }
+
+// TestPatchEmailAway: a person keeps an address, however it is taken away.
+func TestPatchEmailAway(t *testing.T) {
+	t.Parallel()
+	r := okta(t, pactflow.Options{})
+	for _, tt := range []struct {
+		status int
+		ops    []string
+	}{
+		{400, []string{`{"op":"remove","path":"emails"}`}},
+		{400, []string{`{"op":"remove","path":"emails[type eq \"work\"]"}`}},
+		{400, []string{`{"op":"remove","path":"emails[type eq \"work\"].value"}`}},
+		{400, []string{`{"op":"remove","path":"emails[primary eq true]"}`}},
+		{400, []string{`{"op":"replace","path":"emails[type eq \"work\"].value","value":""}`}},
+		{400, []string{`{"op":"replace","path":"emails[type eq \"work\" and primary eq true].value","value":null}`}},
+		{400, []string{`{"op":"replace","path":"emails.value","value":""}`}},
+		{400, []string{`{"op":"replace","path":"displayName","value":"X"}`, `{"op":"remove","path":"emails[type eq \"work\"]"}`}},
+		{200, []string{`{"op":"remove","path":"emails[value eq \"other@example.com\"]"}`}},
+		{200, []string{`{"op":"remove","path":"emails[type eq \"work\"].type"}`}},
+		{200, []string{`{"op":"remove","path":"emails[type eq \"work\"]"}`, `{"op":"add","path":"emails","value":[{"type":"work","value":"ada.okta@example.com"}]}`}},
+		{200, []string{`{"op":"remove","path":"emails[type eq \"work\"]"}`, `{"op":"add","path":"emails[type eq \"work\"].value","value":"new@example.com"}`}},
+	} {
+		r.calls()
+		a := r.want(tt.status, "PATCH /Users/"+adaID, patchOf(tt.ops...))
+		if tt.status == 400 {
+			r.called(getUser)
+			if !strings.Contains(a.text, "invalidValue") || !strings.Contains(a.detail(), "emails") {
+				t.Errorf("%v: %s", tt.ops, a.text)
+			}
+		}
+	}
+	if a := r.want(200, "GET /Users/"+adaID, ""); !strings.Contains(a.text, `"emails":[{"value":"new@example.com","primary":true}]`) {
+		t.Errorf("%s", a.text)
+	}
+	// Roles are not taken away for what they don't say.
+	r.want(200, "PATCH /Users/"+benID, patchOf(`{"op":"remove","path":"roles[primary eq true]"}`))
+	if a := r.want(200, "GET /Users/"+benID, ""); !strings.Contains(a.text, userRole) {
+		t.Errorf("%s", a.text)
+	}
+}

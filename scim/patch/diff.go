@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -109,6 +110,11 @@ func Touched(ops []Op) []string {
 // Named is Touched and, of attributes with one complex value, the sub-attributes
 // that the operations name (RFC 7644 §3.10). Of one that is unassigned whole
 // there are none.
+//
+// Of a multi-valued attribute it names a sub-attribute that is Unstored where the
+// last operation takes away what that selects, as "emails.type" for a remove of
+// emails[type eq "work"]: no value matches, but what was meant may be the one
+// that there is.
 func Named(ops []Op) []string {
 	paths := Touched(ops)
 	for _, op := range ops {
@@ -130,5 +136,28 @@ func Named(ops []Op) []string {
 			add(m.Name)
 		}
 	}
-	return paths
+	return append(paths, unmatched(ops)...)
+}
+
+// unmatched returns the sub-attributes by which values are selected to be taken
+// away that are kept nowhere.
+func unmatched(ops []Op) []string {
+	last := map[string][]string{} // by attribute
+	for _, op := range ops {
+		p := op.Path
+		if p.Attr == nil || !p.Attr.MultiValued {
+			continue
+		}
+		last[p.Name] = nil
+		if op.Value != nil || op.Op == Add || p.Filter == nil {
+			continue
+		}
+		terms, _ := scim.Conjunction(p.Filter)
+		for _, e := range terms {
+			if e.Op == scim.Eq && e.Path.SubAttr != nil && e.Path.SubAttr.Unstored {
+				last[p.Name] = append(last[p.Name], scim.AttrPath{URN: p.URN, Name: p.Name, Sub: e.Path.SubAttr.Name}.String())
+			}
+		}
+	}
+	return slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Values(last))...)))
 }
