@@ -166,6 +166,21 @@ func aftermath(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), aftermathTime)
 }
 
+// notMade is the error for a creation that may have been carried out, but whose
+// result is not in the list that was read since.
+func notMade(cause error) error {
+	var f *facade.Failure
+	if !errors.As(cause, &f) {
+		return cause
+	}
+	known := *f
+	known.Sent = false
+	e := *known.SCIM()
+	e.Err = f
+	e.Detail += "; it was not created, as far as " + appName + "'s list shows"
+	return &e
+}
+
 // createdSince reports whether something was created after a call began, give
 // or take a minute between two clocks.
 func createdSince(createdAt string, began time.Time) bool {

@@ -136,8 +136,9 @@ func (s *users) search(ctx context.Context, cause error, began time.Time, is fun
 		return got, nil
 	case err != nil:
 		s.logger.WarnContext(ctx, "whether a creation was carried out can't be found out", "partial", true, "error", cause, "search", err)
+		return nil, cause
 	}
-	return nil, cause
+	return nil, notMade(cause)
 }
 
 // fold returns the form in which user names are compared.

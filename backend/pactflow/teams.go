@@ -154,8 +154,9 @@ func (s *teams) open(ctx context.Context, name string) (string, error) {
 		return id, nil
 	case failed != nil:
 		s.logger.WarnContext(ctx, "whether a creation was carried out can't be found out", "partial", true, "error", err, "search", failed)
+		return "", err
 	}
-	return "", err
+	return "", notMade(err)
 }
 
 // takeBack deletes a team that could not be given its members, and returns the
