@@ -71,6 +71,7 @@ func Examine(ctx context.Context, o Options, report func(Finding)) bool {
 	} else {
 		x.notTried(o.Write)
 	}
+	x.permissions()
 	x.untried()
 	return x.well
 }
@@ -81,6 +82,7 @@ type examination struct {
 	up     *facade.Upstream
 	base   string
 	well   bool
+	token  evidence
 	report func(Finding)
 }
 

@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -70,7 +71,8 @@ func TestVersions(t *testing.T) {
 					"users": "holds", "users-links": "holds", "users-paging": "holds", "teams": "holds", "teams-links": "holds", "teams-paging": "holds",
 					"system-accounts": "holds", "roles": "holds", "create-user": "holds", "create-nameless": "holds", "create-active": "holds",
 					"same-user-name": "holds", "same-email": "holds", "put-omitted": "holds", "put-team-omitted": "holds", "put-roles": "holds",
-					"create-team": "holds", "put-members": "holds", "patch-members": "holds", "delete": "holds", "own-roles": "unknown"}
+					"create-team": "holds", "put-members": "holds", "patch-members": "holds", "delete": "holds", "own-roles": "unknown",
+					"permission": "holds"}
 				for name, v := range differs {
 					want[name] = v
 				}
@@ -131,6 +133,52 @@ func TestTokens(t *testing.T) {
 			for name, fatal := range want {
 				if f := found[name]; f.Verdict != doctor.Fails || f.Fatal != fatal {
 					t.Errorf("%s: %+v, want one that does not hold, fatal %t", name, f, fatal)
+				}
+			}
+		})
+	}
+}
+
+// TestPermissions: the roles of a token's owner make its permissions likely, or
+// not; what a write shows counts.
+func TestPermissions(t *testing.T) {
+	t.Parallel()
+	const manage, invite, attributes, teams = "user:manage:*", "user:invite", "user:manage_scim_attributes:*", "team:manage:*"
+	for _, tt := range []struct {
+		token string
+		write bool
+		well  bool
+		want  map[string]doctor.Verdict
+	}{
+		{pactflowtest.SCIMToken, true, true, map[string]doctor.Verdict{manage: "holds", invite: "holds", attributes: "holds", teams: "holds"}}, // wider than its owner's
+		{pactflowtest.SCIMToken, false, true, map[string]doctor.Verdict{manage: "unknown", invite: "unknown", attributes: "unknown", teams: "unknown"}},
+		{pactflowtest.UserToken, false, true, map[string]doctor.Verdict{manage: "unknown", invite: "unknown", attributes: "unknown", teams: "unknown"}}, // narrower
+		{pactflowtest.UserToken, true, false, map[string]doctor.Verdict{manage: "unknown", attributes: "does not", teams: "does not"}},
+		{pactflowtest.ViewerToken, true, false, map[string]doctor.Verdict{manage: "unknown", attributes: "does not", teams: "does not"}},
+		{pactflowtest.ReadOnlyToken, true, false, map[string]doctor.Verdict{attributes: "does not", teams: "does not"}},
+		{pactflowtest.AdminToken, true, false, map[string]doctor.Verdict{manage: "unknown", invite: "unknown", attributes: "does not", teams: "holds"}},
+		{pactflowtest.InviteToken, false, false, map[string]doctor.Verdict{manage: "does not", teams: "does not", attributes: "unknown"}},
+		{pactflowtest.NoAccessToken, false, false, map[string]doctor.Verdict{manage: "does not", teams: "does not"}},
+	} {
+		t.Run(fmt.Sprint(tt.token, " ", tt.write), func(t *testing.T) {
+			t.Parallel()
+			_, address := emulate(t, pactflowtest.Options{})
+			u, err := pactflow.ParseURL(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]doctor.Finding{}
+			well := doctor.Examine(t.Context(), doctor.Options{URL: u, Token: tt.token, Write: tt.write}, func(f doctor.Finding) {
+				if f.Name == "permission" {
+					got[f.Assumption[strings.LastIndexByte(f.Assumption, ' ')+1:]] = f
+				}
+			})
+			if well != tt.well || len(got) != 4 {
+				t.Errorf("well %t, %d findings", well, len(got))
+			}
+			for scope, v := range tt.want {
+				if got[scope].Verdict != v {
+					t.Errorf("%s: %+v, want %s", scope, got[scope], v)
 				}
 			}
 		})

@@ -78,7 +78,7 @@ func (x *examination) identify() bool {
 		}
 		x.found(Finding{Name: "token", Assumption: "PactFlow accepts the token", Verdict: Holds,
 			Seen: fmt.Sprintf("it belongs to %s, %s", kind, cmp.Or(me.Name, me.Email, me.UUID))})
-		x.permissions(me)
+		x.owner(me)
 		x.limits(answer.Header)
 	}
 	_, failure = x.callAs(facade.WithCaller(x.ctx, "not-a-token-of-anybody"), facade.Call{Method: http.MethodGet, Path: "/admin/users",
@@ -92,35 +92,6 @@ func (x *examination) identify() bool {
 	}
 	x.holds(failure != nil && failure.Status == http.StatusUnauthorized, f)
 	return true
-}
-
-// wanted are the permissions of the SCIM role, and what needs each.
-var wanted = []struct{ scope, means string }{
-	{"user:manage:*", "users can't be changed or deactivated: 403"},
-	{"user:invite", "users can't be made: 403"},
-	{"user:manage_scim_attributes:*", "users can't be given a userName or externalId, so none can be made: 403; only the predefined role SCIM has this permission"},
-	{"team:manage:*", "teams can't be made or changed: 403"},
-}
-
-// permissions compares those of the token's roles with what is needed.
-func (x *examination) permissions(me user) {
-	has := map[string]bool{}
-	var roles []string
-	for _, r := range me.Embedded.Roles {
-		roles = append(roles, r.Name)
-		for _, p := range r.Permissions {
-			has[p.Scope], has[p.Name] = true, true
-		}
-	}
-	for _, w := range wanted {
-		f := Finding{Name: "permission", Assumption: "the roles of the token's owner give it " + w.scope, Seen: strings.Join(roles, ", "), Means: w.means}
-		if len(has) == 0 {
-			f.Verdict, f.Seen = Unknown, "the roles' permissions are not shown"
-			x.found(f)
-			continue
-		}
-		x.holds(has[w.scope], f)
-	}
 }
 
 func (x *examination) limits(h http.Header) {
@@ -232,6 +203,9 @@ func (x *examination) page(path, key string, count func(list) (int, bool)) (list
 	f := Finding{Name: key, Assumption: "the token may list " + key + ", and the list is under " + strconv.Quote(key), Fatal: true,
 		Means: "nothing works: the token needs the SCIM role"}
 	if failure != nil {
+		if failure.Status == http.StatusForbidden { // to manage includes to read
+			x.proof(strings.TrimSuffix(key, "s")+":manage:*", failure)
+		}
 		f.Verdict, f.Seen = Fails, failure.Error()
 		x.found(f)
 		return l, false

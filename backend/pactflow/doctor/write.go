@@ -111,6 +111,7 @@ func (t *trial) makeUser(known []user) (user, bool) {
 	body := t.body("")
 	body["active"] = false
 	u, failure := t.post(body)
+	x.proofOfCreation(failure)
 	if !x.try("create-user", "users can't be made: the token needs the SCIM role, and must be a read-write token", true, failure) {
 		return u, false
 	}
@@ -164,6 +165,7 @@ func (t *trial) changes(u user) {
 	f.Means = "nothing: everything is sent with every change"
 	var back user
 	_, failure := x.call(facade.Call{Method: http.MethodPut, Path: path, Body: map[string]any{"name": u.Name + " II", "active": true}}, nil)
+	x.proof(manageUsers, failure)
 	if failure == nil {
 		_, failure = x.get(path, nil, &back)
 	}
@@ -194,6 +196,7 @@ func (t *trial) makeTeam(u user) {
 		Teams []team `json:"teams"`
 	}
 	answer, failure := x.call(facade.Call{Method: http.MethodPost, Path: "/admin/teams", Body: newTeam}, &made)
+	x.proof(manageTeams, failure)
 	if failure != nil {
 		x.try("create-team", "groups can't be pushed: the token needs the SCIM role", true, failure)
 		return
