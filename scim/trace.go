@@ -42,7 +42,7 @@ const (
 // the hash of a password.
 //
 // Of a Bulk message they are those of its operations together, without Before,
-// After, Deltas and Query.
+// After, Deltas, Members and Query.
 type TraceNotes struct {
 	// Parse is the time until the request was understood, Backend what the
 	// backend took of the rest, Encode the making of the answer's body.
@@ -53,7 +53,9 @@ type TraceNotes struct {
 	Before, After *Resource // of a write that changed something; of a delete Before, if the backend had it at hand
 	Deltas        []Delta   // of an update, as the backend was given them
 	Members       Members   // who became or ceased to be a member, if the backend says so
-	Touched       []string  // ids of resources that the request read or changed, besides its own; at most MaxTouched
+	Touched       []string  // ids of resources that the request read or changed, besides its own; see Touch
+
+	seen map[string]bool // Touched
 }
 
 // Members are ids of members that a write added and removed: at most MaxTouched
@@ -148,7 +150,7 @@ func (t *Trace) Steps() []Step {
 	return list
 }
 
-// Notes returns what is known of the request so far. Each id is in Touched once.
+// Notes returns what is known of the request so far.
 func (t *Trace) Notes() TraceNotes {
 	if t == nil {
 		return TraceNotes{}
@@ -158,20 +160,25 @@ func (t *Trace) Notes() TraceNotes {
 	n := t.notes
 	n.Deltas = slices.Clone(n.Deltas)
 	n.Members.Added, n.Members.Removed = slices.Clone(n.Members.Added), slices.Clone(n.Members.Removed)
-	n.Touched = nil
-	seen := make(map[string]bool, len(t.notes.Touched))
-	for _, id := range t.notes.Touched {
-		if !seen[id] {
-			seen[id] = true
-			n.Touched = append(n.Touched, id)
-		}
-	}
+	n.Touched, n.seen = slices.Clone(n.Touched), nil
 	return n
 }
 
-// Touch adds ids to Touched, as far as there is room.
+// Touch adds ids to Touched, each once, until they are MaxTouched.
 func (n *TraceNotes) Touch(ids ...string) {
-	n.Touched = append(n.Touched, ids[:min(len(ids), MaxTouched-len(n.Touched))]...)
+	for _, id := range ids {
+		if len(n.Touched) == MaxTouched {
+			return
+		}
+		if n.seen[id] {
+			continue
+		}
+		if n.seen == nil {
+			n.seen = map[string]bool{}
+		}
+		n.seen[id] = true
+		n.Touched = append(n.Touched, id)
+	}
 }
 
 // Join adds the ids of members that came and went.

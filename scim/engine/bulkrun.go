@@ -227,6 +227,7 @@ func (r *bulkRun) send(e *Engine, op *operation, req Request, data scim.Object, 
 		req.Prefer = "return=representation"
 	}
 	resp := e.do(r.c.ctx, req)
+	r.c.together(resp)
 	for _, rule := range resp.Rules {
 		r.c.report(rule)
 	}

@@ -42,7 +42,11 @@ func (e *Engine) Do(ctx context.Context, req Request) Response {
 
 // do is Do under the deadline of whoever called.
 func (e *Engine) do(ctx context.Context, req Request) (resp Response) {
-	c := &call{e: e, ctx: ctx, req: req}
+	trace := scim.TraceOf(ctx)
+	c := &call{e: e.watched(trace), ctx: ctx, req: req}
+	if trace != nil {
+		defer c.own(time.Now(), spent(trace))
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			resp = c.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
