@@ -42,6 +42,7 @@ var layers = map[string][]string{
 	"examples/ownbackend":           {"scim", "scim/engine", "scim/filter", "scim/schema", "scim/scimhttp"},
 	"examples/owntype":              {"scim", "scim/engine", "scim/schema", "scim/scimhttp", "backend/memory"},
 	"examples/saas":                 {"scim", "scim/engine", "scim/schema", "scim/scimhttp", "scim/sqlfilter"},
+	"internal/lookingglass/flows":   {"scim", "scim/compat", "scim/engine", "backend/memory"},
 	"internal/conformance":          {"scim"},
 	"internal/conformance/report":   {"internal/conformance"},
 	"internal/testrun":              {},
