@@ -4,7 +4,7 @@ import "time"
 
 // Exchange is one request and its answer as the recorder keeps it: redacted,
 // cut, and explained. Its JSON form is that of the journal, the event stream
-// and the downloads.
+// and the downloads. Exchanges are shared and must not be modified.
 type Exchange struct {
 	Seq    int64     `json:"seq"` // of the recorder, ascending; survives a restart where there is a journal
 	ID     string    `json:"id"`  // X-Request-Id
@@ -16,6 +16,9 @@ type Exchange struct {
 	Method string `json:"method"`
 	Path   string `json:"path"`             // as the client wrote it
 	Query  string `json:"query,omitempty"`  // decoded for reading; values that could be secrets masked
+	Base   string `json:"base,omitempty"`   // base URI of the service as the client reached it; "" if that was not found out
+	Local  string `json:"local,omitempty"`  // the escaped path below Base
+	Sent   string `json:"sent,omitempty"`   // Query as it can be sent again: encoded, masked as Query is
 	Op     string `json:"op,omitempty"`     // of the engine: get, list, create, replace, patch, delete, search, bulk …
 	Type   string `json:"type,omitempty"`   // resource type
 	Target string `json:"target,omitempty"` // resource id
@@ -55,7 +58,7 @@ type Message struct {
 	Body    string   `json:"body,omitempty"` // redacted JSON, indented by nobody; "" if there was none or it is not kept
 	Size    int64    `json:"size"`           // bytes on the wire
 	Cut     bool     `json:"cut,omitempty"`  // Body is only the beginning
-	Hash    string   `json:"hash,omitempty"` // of a body that could not be parsed and is not kept: SHA-256, hexadecimal
+	Hash    string   `json:"hash,omitempty"` // of a body that could not be parsed and is not kept: SHA-256, hexadecimal; with Cut, of its beginning
 }
 
 // Header is a header field; secrets in it are masked.
@@ -75,9 +78,10 @@ type Node struct {
 type Step struct {
 	Kind   string `json:"kind"` // "sql" or "call"
 	Text   string `json:"text"`
-	Start  int64  `json:"start"` // microseconds since the request began
-	Took   int64  `json:"took"`  // microseconds
-	Rows   int64  `json:"rows"`  // or the status of a call; -1: not known
+	Start  int64  `json:"start"`           // microseconds since the request began
+	Took   int64  `json:"took"`            // microseconds
+	Rows   int64  `json:"rows"`            // or the status of a call; -1: not known
+	Times  int    `json:"times,omitempty"` // how often it ran in a row, if more than once
 	Failed string `json:"failed,omitempty"`
 }
 

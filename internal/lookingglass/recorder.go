@@ -3,19 +3,26 @@
 package lookingglass
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/scim"
-	"github.com/rollcall-scim/rollcall/scim/scimhttp"
+	"github.com/rollcall-scim/rollcall/scim/schema"
 )
+
+// MaxBody is how many bytes of a body are kept: what scimhttp.Options.Bodies
+// should be.
+const MaxBody = 64 << 10
 
 // Options configures a Recorder; the zero value keeps 1,000 exchanges in memory.
 type Options struct {
 	Tenant  string
 	Types   func() []*scim.ResourceType // for redaction; nil: the core schemas
-	Journal string                      // path of the journal's file; "": memory only
+	Journal string                      // path of the journal's file, in a folder that exists; "": memory only
 	Keep    int                         // exchanges in the journal; 0: 10,000
 	Days    int                         // 0: 7
 	Ring    int                         // exchanges in memory; 0: 1,000
@@ -24,61 +31,95 @@ type Options struct {
 	Logger  *slog.Logger                // nil: slog.Default()
 }
 
+// The bounds of what waits, and of what is in memory.
+const (
+	mostQueued  = 2048
+	queueBytes  = 8 << 20
+	ringBytes   = 24 << 20
+	mostLookups = 10_000 // without a journal
+)
+
 // Recorder keeps exchanges. Safe for concurrent use.
-type Recorder struct{}
+type Recorder struct {
+	o       Options
+	names   names
+	ring    *ring
+	subs    subscribers
+	journal *journal // nil: memory only
+	lookups lookups  // without a journal
 
-// New returns a Recorder, with what its journal holds. Close it.
-func New(o Options) (*Recorder, error) { panic("not written yet") }
+	reads, writes bucket
+	queue         chan task
+	queued        atomic.Int64 // bytes
+	sampled       atomic.Int64
+	dropped       atomic.Int64
 
-// Observe takes an exchange; it is what scimhttp.Options.Observe wants. It
-// returns at once: all work is done beside the request, and what is too much is
-// dropped and counted.
-func (r *Recorder) Observe(x scimhttp.Exchange) { panic("not written yet") }
-
-// Query selects exchanges. The zero value selects the newest 100.
-type Query struct {
-	Before   int64  // with a smaller Seq; 0: from the newest
-	After    int64  // with a greater Seq; 0: all
-	Client   string // kind
-	Op       string
-	Type     string
-	Status   string   // "2xx", "4xx", "5xx", "error" (4xx and 5xx) or a number
-	Text     string   // in path, query, name, target, detail or actor, without regard to case
-	Touching []string // ids of resources, any of them
-	Oldest   bool     // oldest first
-	Limit    int      // 0: 100
+	mu      sync.RWMutex // for closing: sends to queue hold it for reading
+	closed  bool
+	done    chan struct{}
+	seq     int64 // the worker's
+	clients clients
+	known   acquaintances
 }
 
-// Find returns exchanges, the newest first.
-func (r *Recorder) Find(ctx context.Context, q Query) ([]*Exchange, error) { panic("not written yet") }
-
-// Get returns one exchange, or nil.
-func (r *Recorder) Get(ctx context.Context, seq int64) (*Exchange, error) { panic("not written yet") }
-
-// Subscribe returns a channel of exchanges as they come, of which a slow reader
-// misses some, and how many it missed. It is closed when ctx ends or the
-// Recorder closes.
-func (r *Recorder) Subscribe(ctx context.Context) <-chan Event { panic("not written yet") }
-
-// Event is an exchange and how many before it were left out.
-type Event struct {
-	Exchange *Exchange
-	Missed   int
+// task is what the worker does: an exchange, or telling that it came so far.
+type task struct {
+	seen    *seen
+	flushed chan<- struct{}
 }
 
-// Sought is a value that clients looked for.
-type Sought struct {
-	Lookup
-	Client Client    `json:"client"` // the last
-	First  time.Time `json:"first"`
-	Last   time.Time `json:"last"`
-	Times  int       `json:"times"`
+// New returns a Recorder, with what its journal holds. A journal that is damaged,
+// of a newer program or can't be opened is no reason to fail: it is set aside,
+// or done without, and the log says so. Close the Recorder.
+func New(o Options) (*Recorder, error) {
+	o.Keep, o.Days = cmp.Or(max(o.Keep, 0), 10_000), cmp.Or(max(o.Days, 0), 7)
+	o.Ring, o.Rate = cmp.Or(max(o.Ring, 0), 1000), cmp.Or(max(o.Rate, 0), 200)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	types := schema.Core()
+	if o.Types != nil {
+		types = o.Types()
+	}
+	r := &Recorder{o: o, names: secretNames(types), ring: newRing(o.Ring, ringBytes),
+		reads: bucket{rate: float64(o.Rate)}, writes: bucket{rate: 5 * float64(o.Rate)},
+		queue: make(chan task, mostQueued), done: make(chan struct{}), clients: clients{}, known: acquaintances{}}
+	if o.Journal != "" {
+		j, err := openJournal(o)
+		if err != nil {
+			o.Logger.Warn("the Looking Glass keeps its exchanges in memory only", "journal", o.Journal, "error", err)
+		} else {
+			r.journal, r.seq = j, j.last()
+		}
+	}
+	go r.work()
+	return r, nil
 }
 
-// Sought returns the lookups for a value of any attribute, compared folded, the
-// latest first; those that found nothing are kept as long as the journal.
-func (r *Recorder) Sought(ctx context.Context, value string) ([]Sought, error) {
-	panic("not written yet")
+// work explains what was observed, one after the other.
+func (r *Recorder) work() {
+	defer close(r.done)
+	for t := range r.queue {
+		if t.flushed != nil {
+			close(t.flushed)
+			continue
+		}
+		r.queued.Add(-t.seen.size)
+		r.seq++
+		x := r.explain(t.seen, r.seq)
+		r.ring.add(x)
+		if r.journal != nil {
+			if !r.journal.add(x) {
+				r.dropped.Add(1)
+			}
+		} else {
+			r.lookups.add(x)
+		}
+		r.subs.publish(x)
+	}
 }
 
 // Stats says what the recorder has and what it left out.
@@ -86,15 +127,64 @@ type Stats struct {
 	Kept    int64     `json:"kept"`
 	Oldest  time.Time `json:"oldest"`
 	Sampled int64     `json:"sampled"` // reads left out above the rate
-	Dropped int64     `json:"dropped"` // left out because the queue was full
+	Dropped int64     `json:"dropped"` // others left out, since there was more than could be kept: a full queue, or writes above five times the rate
 	Bytes   int64     `json:"bytes"`   // memory, about
 }
 
 // Stats returns the present figures.
-func (r *Recorder) Stats() Stats { panic("not written yet") }
+func (r *Recorder) Stats() Stats {
+	s := Stats{Sampled: r.sampled.Load(), Dropped: r.dropped.Load()}
+	s.Kept, s.Oldest, s.Bytes = r.ring.stats()
+	s.Bytes += r.queued.Load()
+	if r.journal != nil {
+		s.Kept, s.Oldest = r.journal.stats()
+		s.Bytes += r.journal.memory()
+	}
+	return s
+}
 
 // Flush waits until all that was observed is kept: for tests and downloads.
-func (r *Recorder) Flush(ctx context.Context) error { panic("not written yet") }
+func (r *Recorder) Flush(ctx context.Context) error {
+	done := make(chan struct{})
+	r.mu.RLock()
+	if r.closed {
+		r.mu.RUnlock()
+		return nil
+	}
+	select {
+	case r.queue <- task{flushed: done}:
+		r.mu.RUnlock()
+	case <-ctx.Done():
+		r.mu.RUnlock()
+		return ctx.Err()
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if r.journal != nil {
+		return r.journal.flush(ctx)
+	}
+	return nil
+}
 
 // Close ends the worker, after what is queued, and closes the journal.
-func (r *Recorder) Close() error { panic("not written yet") }
+func (r *Recorder) Close() error {
+	r.mu.Lock()
+	again := r.closed
+	r.closed = true
+	if !again {
+		close(r.queue)
+	}
+	r.mu.Unlock()
+	<-r.done
+	if again {
+		return nil
+	}
+	r.subs.close()
+	if r.journal != nil {
+		return r.journal.close()
+	}
+	return nil
+}
