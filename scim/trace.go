@@ -136,6 +136,19 @@ func (t *Trace) Note(f func(*TraceNotes)) {
 	f(&t.notes)
 }
 
+// Age returns how long ago the trace began; 0 if it has not begun.
+func (t *Trace) Age() time.Duration {
+	if t == nil {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.began.IsZero() {
+		return 0
+	}
+	return time.Since(t.began)
+}
+
 // Steps returns the steps so far, in the order in which they were added.
 func (t *Trace) Steps() []Step {
 	if t == nil {

@@ -42,6 +42,7 @@ type Engine struct {
 	backend scim.Backend
 	members scim.MemberUpdater // nil: the backend keeps members in the group
 	batcher scim.Batcher       // nil: each write is committed by itself
+	dry     *attempt           // nil: what is written stays
 	trace   *scim.Trace        // of the one request that the engine is for; nil: none
 	locks   *locks             // nil inside a batch, which nothing can interrupt
 	docs    map[string]*document

@@ -126,9 +126,7 @@ func (c *call) resource(status int, r *scim.Resource, sel scim.Selection, sent [
 	}
 	buf := buffers.Get().(*bytes.Buffer)
 	buf.Reset()
-	if c.e.trace != nil {
-		defer func(started time.Time) { encoded(c.e.trace, time.Since(started)) }(time.Now())
-	}
+	defer c.encoding()()
 	if err := schema.Render(buf, r, v); err != nil {
 		return Response{}, err
 	}

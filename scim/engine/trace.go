@@ -53,6 +53,15 @@ func encoded(t *scim.Trace, took time.Duration) {
 	t.Note(func(n *scim.TraceNotes) { n.Encode += took })
 }
 
+// encoding begins the making of a body; what it returns ends it.
+func (c *call) encoding() (end func()) {
+	if c.e.trace == nil {
+		return func() {}
+	}
+	started := time.Now()
+	return func() { encoded(c.e.trace, time.Since(started)) }
+}
+
 // touch notes resources that an answer shows.
 func (c *call) touch(list []*scim.Resource) {
 	if c.e.trace == nil {
