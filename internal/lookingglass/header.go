@@ -32,11 +32,14 @@ func (r *redaction) header(name, value string) Header {
 // often the fault.
 func maskHeader(value string) string {
 	scheme, rest, found := strings.Cut(strings.TrimLeft(value, " "), " ")
-	if found && rest != "" && slices.Contains([]string{"bearer", "basic", "digest", "dpop", "negotiate", "apikey"}, strings.ToLower(scheme)) {
+	if found && rest != "" && slices.Contains(schemes, strings.ToLower(scheme)) {
 		return scheme + " " + mask
 	}
 	return mask
 }
+
+// schemes are authorization schemes: no secrets.
+var schemes = []string{"bearer", "basic", "digest", "dpop", "negotiate", "apikey", "token"}
 
 // looksSecret reports whether a value of any header is a credential by its
 // looks: a scheme with something after it, or a JSON Web Token.
@@ -49,7 +52,9 @@ func looksSecret(value string) bool {
 // hideHeader hides the parts of a masked field: credentials, the values of
 // cookies, and what Basic authentication encodes (RFC 7617 §2).
 func (r *redaction) hideHeader(lower, value string) {
-	r.hide(value)
+	if !slices.Contains(schemes, strings.ToLower(value)) {
+		r.hide(value)
+	}
 	if strings.Contains(lower, "cookie") {
 		for part := range strings.SplitSeq(value, ";") {
 			if _, v, ok := strings.Cut(part, "="); ok {
@@ -64,8 +69,8 @@ func (r *redaction) hideHeader(lower, value string) {
 	}
 	fields := strings.Fields(strings.ReplaceAll(value, ",", " "))
 	for i, f := range fields {
-		if i == 0 && len(fields) > 1 {
-			continue // the scheme
+		if i == 0 && len(fields) > 1 || slices.Contains(schemes, strings.ToLower(f)) {
+			continue
 		}
 		r.hide(strings.Trim(f, `"`))
 		if _, v, ok := strings.Cut(f, `="`); ok {
@@ -175,7 +180,10 @@ func (r *redaction) path(target string, u *url.URL) string {
 		}
 		return u.EscapedPath()
 	}
-	path, _, _ := strings.Cut(target, "?")
+	path, query, asked := strings.Cut(target, "?")
+	if asked && query == "" {
+		path += "?" // some clients always have one
+	}
 	return path
 }
 
