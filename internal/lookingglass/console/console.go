@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
@@ -56,6 +57,8 @@ type Console struct {
 	pages    map[string]*template.Template // by file name
 	sessions sessions
 	streams  chan struct{} // one element for each event stream that is open
+	closed   chan struct{}
+	close    sync.Once
 }
 
 // New returns a Console.
@@ -81,10 +84,15 @@ func New(o Options) *Console {
 		mux:     http.NewServeMux(),
 		pages:   parsePages(),
 		streams: make(chan struct{}, maxStreams),
+		closed:  make(chan struct{}),
 	}
 	c.routes(c.mux)
 	return c
 }
+
+// Close ends the event streams, which would otherwise never end. It may be
+// called more than once.
+func (c *Console) Close() { c.close.Do(func() { close(c.closed) }) }
 
 // policy is what the pages may load and do: their own script and style files,
 // and nothing inline.

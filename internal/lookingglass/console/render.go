@@ -63,12 +63,18 @@ var funcs = template.FuncMap{
 	"asset":    func(name string) string { return Path + "/static/" + stamp + "/" + name },
 	"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 	"day":      func(t time.Time) string { return t.UTC().Format("2006-01-02") },
+	"minute":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" },
 	"instant":  func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 	"duration": duration,
 	"bytes":    byteSize,
 	"pretty":   pretty,
 	"join":     strings.Join,
 	"plural":   plural,
+	"args":     func(list ...any) []any { return list },
+	"client":   clientName,
+	"deed":     deed,
+	"subject":  subject,
+	"sentence": sentence,
 }
 
 // render answers with a page.

@@ -91,6 +91,15 @@ func (c *Console) context(r *http.Request) context.Context {
 	return r.Context()
 }
 
+// current reports whether the session of a request has not ended since.
+func (c *Console) current(r *http.Request) bool {
+	if c.o.Open {
+		return true
+	}
+	cookie, err := r.Cookie(cookieName)
+	return err == nil && c.sessions.get(cookie.Value, c.o.Now()) != nil
+}
+
 // admit decides who may go on; it answers those who may not.
 func (c *Console) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	if (c.o.Open || c.o.LoopbackOnly) && !fromHere(r) {
