@@ -137,11 +137,15 @@ func (r *redaction) message(body []byte, size int64) (Message, any) {
 	}
 	tree, err := parse(body, m.Cut)
 	if err != nil {
-		sum := sha256.Sum256(body)
-		m.Hash = hex.EncodeToString(sum[:])
+		m.Hash = hash(body)
 		return m, nil
 	}
 	tree = r.value(tree)
 	m.Body = string(scim.AppendValue(make([]byte, 0, len(body)+16), tree))
 	return m, tree
+}
+
+func hash(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }

@@ -189,9 +189,9 @@ func (r *redaction) path(target string, u *url.URL) string {
 
 // fields returns the header fields that were copied of a request.
 func (r *redaction) fields(list []Header) []Header {
-	out := make([]Header, len(list))
-	for i, h := range list {
-		out[i] = r.header(h.Name, h.Value)
+	var out []Header
+	for _, h := range list {
+		out = append(out, r.header(h.Name, h.Value))
 	}
 	return out
 }

@@ -366,7 +366,8 @@ func pack(x *Exchange) (body []byte, deflated bool, err error) {
 	if _, err := w.Write(text); err != nil {
 		return nil, false, err
 	}
-	return b.Bytes(), true, w.Close()
+	err = w.Close() // which writes the rest
+	return b.Bytes(), true, err
 }
 
 // prune forgets what is too much or too old.

@@ -79,14 +79,28 @@ func tells(name string) bool {
 type redaction struct {
 	names   names
 	secrets []string
+	have    map[string]bool
+	flooded bool // there were more than can be looked for
 }
+
+// mostSecrets is how many secrets an exchange is searched for.
+const mostSecrets = 1000
 
 // hide notes that s must not appear anywhere. What is too short to be told from
 // ordinary text is not noted.
 func (r *redaction) hide(s string) {
-	if len(s) >= 6 && !slices.Contains(r.secrets, s) {
-		r.secrets = append(r.secrets, s)
+	if len(s) < 6 || r.have[s] {
+		return
 	}
+	if len(r.secrets) == mostSecrets {
+		r.flooded = true
+		return
+	}
+	if r.have == nil {
+		r.have = map[string]bool{}
+	}
+	r.have[s] = true
+	r.secrets = append(r.secrets, s)
 }
 
 // hideAll hides what a masked value holds and returns the mask. That there is
@@ -183,6 +197,9 @@ func literal(v any) bool {
 	return false
 }
 
+// mostWords is how many words of a broken filter are taken for secrets.
+const mostWords = 100
+
 // filter returns a filter or path with what it compares a secret with masked.
 func (r *redaction) filter(text string) string {
 	if !r.names.in(text) && !tells(text) {
@@ -195,7 +212,12 @@ func (r *redaction) filter(text string) string {
 	}
 	f, err := filter.Parse(text, filter.Options{UnquotedStrings: true})
 	if err != nil {
+		words := 0
 		for word := range strings.FieldsFuncSeq(text, func(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune(`"[]()?&=`, c) }) {
+			if words++; words > mostWords {
+				r.flooded = true
+				break
+			}
 			if !r.names.in(word) {
 				r.hide(word)
 			}

@@ -87,6 +87,12 @@ func (r *redaction) scrub(x *Exchange) {
 	if len(r.secrets) == 0 {
 		return
 	}
+	if r.flooded { // an answer may quote what the request said
+		x.Response.Body, x.Response.Hash = "", hash([]byte(x.Response.Body))
+		if x.Fault != nil {
+			x.Fault.Detail = mask
+		}
+	}
 	for _, s := range []*string{&x.ID, &x.Actor, &x.Query, &x.Base, &x.Target, &x.Name, &x.Client.How} {
 		*s = r.clean(*s)
 	}
