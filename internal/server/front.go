@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
@@ -25,6 +26,7 @@ type front struct {
 	s       Settings
 	log     *slog.Logger
 	backend *pactflow.Backend
+	current atomic.Pointer[engine.Engine]
 }
 
 // claim prepares the backend, while the file of certificates can be read: it may
@@ -61,13 +63,15 @@ func (f *front) authenticator(string) (auth.Authenticator, error) {
 }
 
 func (f *front) engine(schemes []scim.AuthenticationScheme) (*engine.Engine, error) {
-	return engine.New(f.backend, engine.Config{
+	e, err := engine.New(f.backend, engine.Config{
 		Types:   pactflow.Types(),
 		Profile: f.s.Profile,
 		Schemes: schemes,
 		Limits:  engine.Limits{Deadline: requestTimeout},
 		Tenant:  tenant,
 	})
+	f.current.Store(e)
+	return e, err
 }
 
 // health answers in the words of the image that is replaced. A wrong base URL is
