@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 )
@@ -59,6 +60,8 @@ type Console struct {
 	streams  chan struct{} // one element for each event stream that is open
 	closed   chan struct{}
 	close    sync.Once
+	desk     *people.Desk
+	lists    lists
 }
 
 // New returns a Console.
@@ -85,6 +88,7 @@ func New(o Options) *Console {
 		pages:   parsePages(),
 		streams: make(chan struct{}, maxStreams),
 		closed:  make(chan struct{}),
+		desk:    newDesk(o),
 	}
 	c.routes(c.mux)
 	return c

@@ -75,6 +75,7 @@ var funcs = template.FuncMap{
 	"deed":     deed,
 	"subject":  subject,
 	"sentence": sentence,
+	"mood":     moodOf,
 }
 
 // render answers with a page.

@@ -8,6 +8,8 @@ func (c *Console) routes(mux *http.ServeMux) {
 		c.assetRoutes,
 		c.sessionRoutes,
 		c.liveRoutes,
+		c.peopleRoutes,
+		c.missingRoutes,
 	} {
 		add(mux)
 	}

@@ -275,7 +275,7 @@ func (d *Desk) absent(ctx context.Context, v *Verdict, hidden, many bool) error 
 		v.Cause, v.Words = Never, "Your identity provider never asked for "+quote(value)+": no request has come yet."
 		v.Next = next(Never, "")
 	default:
-		v.Cause, v.Words = Never, "Your identity provider never asked for "+quote(value)+" since "+Moment(since)+", from when on requests are kept."
+		v.Cause, v.Words = Never, "Your identity provider never asked for "+quote(value)+": not since "+Moment(since)+", which is as far back as requests are kept."
 		v.Next = next(Never, "")
 	}
 	return nil

@@ -54,7 +54,7 @@ func TestVerdicts(t *testing.T) {
 		{"refused", "rita", people.Refused, "Okta tried to create “rita” TIME and was refused with 400: ", "Okta", ""},
 		{"looked for", "sam", people.Sought, "Entra ID looked for “sam” by userName, 3 times, the last TIME, found nobody and created nobody.", "Entra ID", ""},
 		{"looked for by address", "sue@example.com", people.Sought, "Okta looked for “sue@example.com” by e-mail address, TIME, found nobody and created nobody.", "Okta", ""},
-		{"never mentioned", "zoe", people.Never, "Your identity provider never asked for “zoe” since TIME, from when on requests are kept.", "", ""},
+		{"never mentioned", "zoe", people.Never, "Your identity provider never asked for “zoe”: not since TIME, which is as far back as requests are kept.", "", ""},
 		{"a group", "crew", people.Present, "The group “Crew” is here, since TIME.", "", ""},
 		{"a group by id", crew, people.Present, "The group “Crew” is here, since TIME.", "", ""},
 	}
