@@ -30,7 +30,7 @@ var ruleTexts = func() map[string]string {
 
 // explain makes the record of what was seen. Only the worker calls it.
 func (r *Recorder) explain(s *seen, seq int64) *Exchange {
-	red := &redaction{names: r.names}
+	red := &redaction{names: r.names, words: r.words}
 	headers := red.fields(s.headers)
 	slices.SortStableFunc(headers, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
 	resp, notes := &s.x.Response, s.trace.Notes()

@@ -25,6 +25,7 @@ const ddl = `
 CREATE TABLE exchanges (
 	seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, client TEXT NOT NULL, op TEXT NOT NULL, type TEXT NOT NULL,
 	status INTEGER NOT NULL, text TEXT NOT NULL, deflated INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX exchanges_by_time ON exchanges (time);
 CREATE TABLE touched (seq INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (seq, id)) WITHOUT ROWID;
 CREATE INDEX touched_by_id ON touched (id, seq);
 CREATE TABLE lookups (
@@ -384,8 +385,8 @@ func (j *journal) forget() (err error) {
 	}
 	since := j.now().AddDate(0, 0, -j.days).UnixMilli()
 	first, err := number(j.write, `SELECT max(
-		coalesce((SELECT seq FROM exchanges ORDER BY seq DESC LIMIT 1 OFFSET ?1), 0),
-		coalesce((SELECT max(seq) FROM exchanges WHERE time < ?2), 0))`, j.keep, since)
+		coalesce((SELECT seq FROM exchanges ORDER BY time DESC, seq DESC LIMIT 1 OFFSET ?1), 0),
+		coalesce((SELECT seq FROM exchanges WHERE time < ?2 ORDER BY time DESC, seq DESC LIMIT 1), 0))`, j.keep, since)
 	if err != nil {
 		return err
 	}

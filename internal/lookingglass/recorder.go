@@ -59,6 +59,7 @@ type Recorder struct {
 	done    chan struct{}
 	seq     int64 // the worker's
 	clients clients
+	words   words
 	known   acquaintances
 }
 
@@ -86,7 +87,7 @@ func New(o Options) (*Recorder, error) {
 	}
 	r := &Recorder{o: o, names: secretNames(types), ring: newRing(o.Ring, ringBytes),
 		reads: bucket{rate: float64(o.Rate)}, writes: bucket{rate: 5 * float64(o.Rate)},
-		queue: make(chan task, mostQueued), done: make(chan struct{}), clients: clients{}, known: acquaintances{}}
+		queue: make(chan task, mostQueued), done: make(chan struct{}), clients: clients{}, words: words{}, known: acquaintances{}}
 	if o.Journal != "" {
 		j, err := openJournal(o)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/filter"
@@ -46,7 +47,41 @@ func secretNames(types []*scim.ResourceType) names {
 
 // fold is how the engine compares names: by every letter's simple folding, long
 // s and Kelvin sign included.
-func fold(s string) string { return strings.ToLower(strings.ToUpper(s)) }
+func fold(s string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return strings.ToLower(strings.ToUpper(s))
+		}
+	}
+	return strings.ToLower(s)
+}
+
+// word is what is known of the name of a member.
+type word struct {
+	folded string
+	secret bool // it names an attribute that nobody is shown
+	tells  bool
+}
+
+// words remembers them: the same few come again and again.
+type words map[string]word
+
+// mostWordsKept bounds what is remembered.
+const mostWordsKept = 4096
+
+func (r *redaction) word(name string) word {
+	if w, ok := r.words[name]; ok {
+		return w
+	}
+	w := word{fold(name), r.names.in(name), tells(name)}
+	if r.words != nil && len(name) <= 100 {
+		if len(r.words) >= mostWordsKept {
+			clear(r.words)
+		}
+		r.words[name] = w
+	}
+	return w
+}
 
 // in reports whether a name, path or filter mentions a secret attribute: as a
 // word of it, behind a URN, a dot or a bracket, encoded or not.
@@ -78,6 +113,7 @@ func tells(name string) bool {
 // that nothing else of the exchange repeats it.
 type redaction struct {
 	names   names
+	words   words // nil: nothing is remembered
 	secrets []string
 	have    map[string]bool
 	flooded bool // there were more than can be looked for
@@ -157,7 +193,7 @@ func (r *redaction) text(s string) string {
 func (r *redaction) object(o scim.Object) scim.Object {
 	named, secret, whole := false, false, true
 	for _, m := range o {
-		switch fold(m.Name) {
+		switch r.word(m.Name).folded {
 		case "path":
 			s, _ := m.Value.(string)
 			named, secret = true, secret || r.names.in(s) || tells(s)
@@ -169,11 +205,12 @@ func (r *redaction) object(o scim.Object) scim.Object {
 	for i, m := range o {
 		out[i].Name = m.Name
 		s, isText := m.Value.(string)
-		name := fold(m.Name)
+		w := r.word(m.Name)
+		name := w.folded
 		switch {
-		case r.names.in(m.Name), name == "value" && (secret || !whole && !named):
+		case w.secret, name == "value" && (secret || !whole && !named):
 			out[i].Value = r.hideAll(m.Value)
-		case tells(m.Name) && literal(m.Value):
+		case w.tells && literal(m.Value):
 			out[i].Value = r.hideAll(m.Value)
 		case isText && (name == "filter" || name == "path" || name == "sortby"):
 			out[i].Value = r.filter(s)
