@@ -53,15 +53,16 @@ type Options struct {
 
 // Console is the web console. Safe for concurrent use.
 type Console struct {
-	o        Options
-	mux      *http.ServeMux
-	pages    map[string]*template.Template // by file name
-	sessions sessions
-	streams  chan struct{} // one element for each event stream that is open
-	closed   chan struct{}
-	close    sync.Once
-	desk     *people.Desk
-	lists    lists
+	o         Options
+	mux       *http.ServeMux
+	pages     map[string]*template.Template // by file name
+	sessions  sessions
+	scratches scratches     // directories of guided flows
+	streams   chan struct{} // one element for each event stream that is open
+	closed    chan struct{}
+	close     sync.Once
+	desk      *people.Desk
+	lists     lists
 }
 
 // New returns a Console.
@@ -90,13 +91,19 @@ func New(o Options) *Console {
 		closed:  make(chan struct{}),
 		desk:    newDesk(o),
 	}
+	c.scratches.now = o.Now
 	c.routes(c.mux)
 	return c
 }
 
 // Close ends the event streams, which would otherwise never end. It may be
 // called more than once.
-func (c *Console) Close() { c.close.Do(func() { close(c.closed) }) }
+func (c *Console) Close() {
+	c.close.Do(func() {
+		close(c.closed)
+		c.scratches.stop()
+	})
+}
 
 // policy is what the pages may load and do: their own script and style files,
 // and nothing inline.

@@ -8,6 +8,9 @@ func (c *Console) routes(mux *http.ServeMux) {
 		c.assetRoutes,
 		c.sessionRoutes,
 		c.liveRoutes,
+		c.directoryRoutes,
+		c.flowsRoutes,
+		c.tryitRoutes,
 		c.peopleRoutes,
 		c.missingRoutes,
 	} {

@@ -74,6 +74,10 @@ func (r *Result) Name(id string) string {
 	return id
 }
 
+// Names returns the names of all resources that were there until then, by id.
+// It must not be modified.
+func (r *Result) Names() map[string]string { return r.names }
+
 // Start returns a Run at its first step.
 func Start(ctx context.Context, f *Flow) (*Run, error) {
 	r := &Run{Flow: f, store: new(memory.Store)}
