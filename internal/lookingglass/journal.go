@@ -166,12 +166,20 @@ func (j *journal) setAside(cause error) error {
 		return errors.Join(cause, err)
 	}
 	for _, suffix := range []string{"-wal", "-shm"} {
-		if err := os.Rename(j.path+suffix, aside+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		err := errors.Join(ignoreMissing(os.Remove(aside+suffix)), ignoreMissing(os.Rename(j.path+suffix, aside+suffix)))
+		if err != nil {
 			return errors.Join(cause, err)
 		}
 	}
 	j.log.Warn("the Looking Glass begins a new journal; the old one is set aside", "journal", j.path, "aside", aside, "cause", cause)
 	return j.open()
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // measure counts what is there.

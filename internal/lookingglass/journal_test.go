@@ -26,11 +26,13 @@ func TestJournalSurvives(t *testing.T) {
 	s.do("POST", "/Users", `{"schemas":["`+userURN+`"],"userName":"bob","title":"`+strings.Repeat("long ", 5000)+`"}`)
 	s.do("GET", `/Users?filter=userName+eq+%22carol%22`, "")
 	before := s.find(lookingglass.Query{})
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if info, err := os.Stat(path + suffix); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%q: mode %v, %v", suffix, info.Mode(), err)
+		}
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 
 	s = watch(t, lookingglass.Options{Journal: path})

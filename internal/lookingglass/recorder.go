@@ -5,7 +5,9 @@ package lookingglass
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,7 +112,11 @@ func (r *Recorder) work() {
 		}
 		r.queued.Add(-t.seen.size)
 		r.seq++
-		x := r.explain(t.seen, r.seq)
+		x := r.careful(t.seen, r.seq)
+		if x == nil {
+			r.dropped.Add(1)
+			continue
+		}
 		r.ring.add(x)
 		if r.journal != nil {
 			if !r.journal.add(x) {
@@ -121,6 +127,18 @@ func (r *Recorder) work() {
 		}
 		r.subs.publish(x)
 	}
+}
+
+// careful is explain, and nil if that panics: an exchange that can't be
+// explained must not end the server that had it.
+func (r *Recorder) careful(s *seen, seq int64) (x *Exchange) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.o.Logger.Error("the Looking Glass can't explain an exchange", "id", s.x.RequestID, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			x = nil
+		}
+	}()
+	return r.explain(s, seq)
 }
 
 // Stats says what the recorder has and what it left out.

@@ -2,6 +2,7 @@ package lookingglass
 
 import (
 	"slices"
+	"sort"
 	"sync"
 	"time"
 )
@@ -51,13 +52,11 @@ func (r *ring) first() int64 {
 func (r *ring) get(seq int64) *Exchange {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.count == 0 {
+	i := sort.Search(r.count, func(i int) bool { return r.at(i).Seq >= seq })
+	if i == r.count || r.at(i).Seq != seq {
 		return nil
 	}
-	if i := seq - r.at(0).Seq; i >= 0 && i < int64(r.count) {
-		return r.at(int(i)) // Seqs have no gaps
-	}
-	return nil
+	return r.at(i)
 }
 
 // find returns what matches, in the order and number that the query wants.
