@@ -91,6 +91,14 @@ func equal(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
+// records returns the recorder, or nil.
+func (g *glass) records() *lookingglass.Recorder {
+	if g == nil {
+		return nil
+	}
+	return g.recorder
+}
+
 // close ends the recorder, once nobody observes any more.
 func (g *glass) close() error {
 	if g == nil {

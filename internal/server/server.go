@@ -107,6 +107,7 @@ func (srv *Server) Addr() net.Addr { return srv.listener.Addr() }
 // for 30 seconds at most. It returns nil if it was stopped that way.
 func (srv *Server) Serve(ctx context.Context) error {
 	if d, ok := srv.mode.(*directory); ok {
+		d.consult(srv.glass.records())
 		stop := d.serveControl(status{Version(), os.Getpid(), srv.started.UTC().Truncate(time.Second), srv.Addr().String(), srv.base, srv.isOpen()})
 		defer stop()
 	}
