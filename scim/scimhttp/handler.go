@@ -81,6 +81,10 @@ type Exchange struct {
 	// without content encoding. That of a body that was not read, or not to its
 	// end, is the Content-Length, if there was one, or what was read.
 	RequestSize, ResponseSize int64
+
+	// ResponseHeader is the answer's header. It is read while Observe is called,
+	// and not kept.
+	ResponseHeader http.Header
 }
 
 // Handler serves one engine or many. It is made by NewHandler or NewResolver.
@@ -198,6 +202,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.BytesOut = a.sent
 	x.RequestBody, x.RequestSize = a.request.body, a.request.size
 	x.ResponseBody, x.ResponseSize = a.response.body, a.response.size
+	x.ResponseHeader = w.Header()
 	x.Duration = time.Since(started)
 	if h.o.Observe != nil {
 		h.o.Observe(x)

@@ -137,3 +137,16 @@ func TestKeptOfLongAnswer(t *testing.T) {
 		t.Errorf("%d bytes out, %d arrived", x.BytesOut, len(a.body))
 	}
 }
+
+// Observers see the header as the client does.
+func TestHeaderObserved(t *testing.T) {
+	t.Parallel()
+	url, last := observed(t, engine.Config{}, 0)
+	a := do(t, "POST", url+"/Users", ann, "Content-Type: application/json", "Accept: application/json")
+	x := last()
+	for _, name := range []string{"Content-Type", "Location", "ETag", "X-Request-Id"} {
+		if got := x.ResponseHeader.Get(name); got == "" || got != a.header.Get(name) {
+			t.Errorf("%s is %q, observed %q", name, a.header.Get(name), got)
+		}
+	}
+}
