@@ -3,7 +3,6 @@ package lookingglass
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,8 +30,7 @@ var ruleTexts = func() map[string]string {
 // explain makes the record of what was seen. Only the worker calls it.
 func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	red := &redaction{names: r.names, words: r.words}
-	headers := red.fields(s.headers)
-	slices.SortStableFunc(headers, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	headers, answerHeaders := red.fields(s.headers), red.fields(s.answer)
 	resp, notes := &s.x.Response, s.trace.Notes()
 	x := &Exchange{Seq: seq, ID: s.x.RequestID, Time: s.x.Started.UTC().Truncate(time.Millisecond), Tenant: r.o.Tenant, Actor: s.actor,
 		Method: s.method, Local: s.x.Request.Path, Base: s.x.Request.Base, Op: resp.Operation, Type: resp.Type, Target: resp.ID,
@@ -55,7 +53,7 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	response, answered := red.message(s.x.ResponseBody, s.x.ResponseSize)
 	body, _ := asked.(scim.Object)
 	answer, _ := answered.(scim.Object)
-	request.Headers, response.Headers = headers, responseHeaders(s, red)
+	request.Headers, response.Headers = headers, answerHeaders
 	x.Request, x.Response = request, response
 
 	text, _ := body.Get("filter").(string)
@@ -172,32 +170,6 @@ func touched(x *Exchange, n *scim.TraceNotes) []string {
 		}
 	}
 	add(n.Touched...)
-	return list
-}
-
-// responseHeaders returns the header fields of the answer that say something of
-// it.
-func responseHeaders(s *seen, red *redaction) []Header {
-	resp := &s.x.Response
-	var list []Header
-	add := func(name, value string) {
-		if value != "" {
-			list = append(list, Header{name, value})
-		}
-	}
-	if s.x.ResponseSize > 0 {
-		add("Content-Type", "application/scim+json")
-	}
-	add("Location", red.address(resp.Location))
-	add("ETag", resp.ETag)
-	if !resp.LastModified.IsZero() {
-		add("Last-Modified", resp.LastModified.UTC().Format(http.TimeFormat))
-	}
-	add("Allow", strings.Join(resp.Allow, ", "))
-	if resp.RetryAfter > 0 {
-		add("Retry-After", strconv.Itoa(int((resp.RetryAfter+time.Second-1)/time.Second)))
-	}
-	add("X-Request-Id", s.x.RequestID)
 	return list
 }
 

@@ -187,17 +187,21 @@ func (r *redaction) path(target string, u *url.URL) string {
 	return path
 }
 
-// fields returns the header fields that were copied of a request.
+// fields returns header fields as they are kept, in the order of their names.
 func (r *redaction) fields(list []Header) []Header {
 	var out []Header
 	for _, h := range list {
 		out = append(out, r.header(h.Name, h.Value))
 	}
+	slices.SortStableFunc(out, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
 // copyHeader returns the fields of h, unredacted.
 func copyHeader(h http.Header) []Header {
+	if len(h) == 0 {
+		return nil
+	}
 	list := make([]Header, 0, len(h)+2)
 	for name, values := range h {
 		for _, v := range values {

@@ -22,6 +22,7 @@ type seen struct {
 	url     *url.URL
 	host    string
 	headers []Header
+	answer  []Header
 	trace   *scim.Trace
 	size    int64 // bytes, about
 }
@@ -41,7 +42,8 @@ func (r *Recorder) Observe(x scimhttp.Exchange) {
 		s.actor, s.trace = scim.OriginOf(ctx).Actor, scim.TraceOf(ctx)
 		s.method, s.target, s.url, s.host, s.headers = h.Method, h.RequestURI, h.URL, h.Host, copyHeader(h.Header)
 	}
-	s.x.HTTP, s.x.Response.Body = nil, nil
+	s.answer = copyHeader(x.ResponseHeader)
+	s.x.HTTP, s.x.ResponseHeader, s.x.Response.Body = nil, nil, nil
 	if r.queued.Add(s.size) > queueBytes || !r.send(s) {
 		r.queued.Add(-s.size)
 		r.dropped.Add(1)

@@ -2,6 +2,7 @@ package lookingglass_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,11 @@ func TestExplained(t *testing.T) {
 	}
 	if !strings.Contains(x.Request.Body, `"Clerk"`) || !strings.Contains(x.Response.Body, `"active":false`) || x.Response.Size != int64(w.Body.Len()) {
 		t.Errorf("bodies %+v %+v", x.Request, x.Response)
+	}
+	for name, want := range map[string]string{"Content-Type": "application/scim+json; charset=utf-8", "Etag": w.Header().Get("ETag"), "X-Request-Id": x.ID} {
+		if !slices.Contains(x.Response.Headers, lookingglass.Header{Name: name, Value: want}) || want == "" {
+			t.Errorf("no %s: %s in %+v", name, want, x.Response.Headers)
+		}
 	}
 	got, err := s.Get(t.Context(), x.Seq)
 	if err != nil || got != x {
