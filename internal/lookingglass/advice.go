@@ -17,7 +17,7 @@ type remedy struct {
 
 const anybody = "anybody"
 
-// labelFirst is the client's kind by the name in an Advice.
+// labelFirst returns advice with that for the client first, then that for anybody.
 func labelFirst(list []Advice, kind string) []Advice {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b Advice) int { return rank(a, kind) - rank(b, kind) })

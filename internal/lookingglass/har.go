@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 )
@@ -72,7 +73,7 @@ type (
 // HAR returns exchanges as a HAR file, version 1.2, which browsers and proxies
 // open. What is masked in the exchanges is masked in it.
 func HAR(list []*Exchange) ([]byte, error) {
-	f := harFile{harLog{Version: "1.2", Creator: harCreator{"Rollcall", "2.0"}, Entries: []harEntry{}}}
+	f := harFile{harLog{Version: "1.2", Creator: harCreator{"Rollcall", program()}, Entries: []harEntry{}}}
 	for _, x := range list {
 		ms := float64(x.Micros.Total) / 1000
 		e := harEntry{Started: x.Time.Format(time.RFC3339Nano), Time: ms, Timings: harTimings{Wait: ms}, Comment: comment(x),
@@ -92,6 +93,14 @@ func HAR(list []*Exchange) ([]byte, error) {
 		f.Log.Entries = append(f.Log.Entries, e)
 	}
 	return json.MarshalIndent(f, "", " ")
+}
+
+// program is the version of this program, as far as it was built with one.
+func program() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
 }
 
 // comment says what the exchange was, as far as HAR has no place for it.
