@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -259,7 +260,8 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		c.sessions.end(old.Value)
 	}
 	c.setCookie(w, r, c.sessions.add(who, c.o.Now()), int(sessionTime.Seconds()))
-	if to != Path && !strings.HasPrefix(to, Path+"/") && !strings.HasPrefix(to, Path+"?") {
+	if u, err := url.Parse(to); err != nil || u.Scheme != "" || u.Host != "" || path.Clean(u.Path) != u.Path ||
+		u.Path != Path && !strings.HasPrefix(u.Path, Path+"/") {
 		to = Path
 	}
 	http.Redirect(w, r, to, http.StatusSeeOther)
