@@ -49,7 +49,7 @@ func (c *Console) takeList(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, http.StatusBadRequest, "missing.html", missingForm{Wrong: capital(err.Error()) + "."})
 		return
 	}
-	l := c.lists.add(c.listOwner(r), table, c.o.Now())
+	l := c.lists.add(c.owner(r), table, c.o.Now())
 	if len(table.Columns) == 1 {
 		c.compare(r, l, 0)
 	}
@@ -143,7 +143,7 @@ const nearly = "near"
 
 // showList shows how far a comparison is, and what came of it.
 func (c *Console) showList(w http.ResponseWriter, r *http.Request) {
-	l := c.lists.get(r.PathValue("id"), c.listOwner(r), c.o.Now())
+	l := c.lists.get(r.PathValue("id"), c.owner(r), c.o.Now())
 	if l == nil {
 		c.noList(w, r)
 		return
@@ -231,7 +231,7 @@ func withFrom(address string, from int) string {
 // chooseColumn starts the comparison of a column.
 func (c *Console) chooseColumn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	l := c.lists.get(r.PathValue("id"), c.listOwner(r), c.o.Now())
+	l := c.lists.get(r.PathValue("id"), c.owner(r), c.o.Now())
 	if l == nil {
 		c.noList(w, r)
 		return
@@ -243,14 +243,14 @@ func (c *Console) chooseColumn(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) forgetList(w http.ResponseWriter, r *http.Request) {
-	c.lists.forget(r.PathValue("id"), c.listOwner(r))
+	c.lists.forget(r.PathValue("id"), c.owner(r))
 	http.Redirect(w, r, Path+"/missing", http.StatusSeeOther)
 }
 
 // listDownload answers with the rows as a file.
 func (c *Console) listDownload(kind string, write func(io.Writer, []people.Row) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		l := c.lists.get(r.PathValue("id"), c.listOwner(r), c.o.Now())
+		l := c.lists.get(r.PathValue("id"), c.owner(r), c.o.Now())
 		if l == nil {
 			c.noList(w, r)
 			return

@@ -32,7 +32,7 @@ type lists struct {
 // each value.
 type list struct {
 	id    string
-	owner any
+	owner *Who // nil: in open mode
 	used  time.Time
 	stop  context.CancelFunc // of the comparison
 	timer *time.Timer
@@ -46,17 +46,9 @@ type list struct {
 	failed  string
 }
 
-// listOwner is whose lists a request may see: those of its session.
-func (c *Console) listOwner(r *http.Request) any {
-	if c.o.Open {
-		return "open"
-	}
-	return c.who(r)
-}
-
 // add keeps a list in the place of the owner's last one, and of the oldest of
 // all where there are too many.
-func (ls *lists) add(owner any, table *people.Table, now time.Time) *list {
+func (ls *lists) add(owner *Who, table *people.Table, now time.Time) *list {
 	l := &list{id: rand.Text(), owner: owner, used: now, stop: func() {}, table: table, lines: len(table.Rows)}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
@@ -80,7 +72,7 @@ func (ls *lists) add(owner any, table *people.Table, now time.Time) *list {
 }
 
 // get returns a list of its owner's, or nil.
-func (ls *lists) get(id string, owner any, now time.Time) *list {
+func (ls *lists) get(id string, owner *Who, now time.Time) *list {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := ls.by[id]
@@ -93,7 +85,7 @@ func (ls *lists) get(id string, owner any, now time.Time) *list {
 }
 
 // forget ends a comparison and drops its list.
-func (ls *lists) forget(id string, owner any) {
+func (ls *lists) forget(id string, owner *Who) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if l := ls.by[id]; l != nil && l.owner == owner {
@@ -102,7 +94,7 @@ func (ls *lists) forget(id string, owner any) {
 }
 
 // forgetAll drops what a session has, when it ends.
-func (ls *lists) forgetAll(owner any) {
+func (ls *lists) forgetAll(owner *Who) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, l := range ls.by {

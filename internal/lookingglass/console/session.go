@@ -270,7 +270,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
 		c.sessions.end(cookie.Value)
-		c.lists.forgetAll(c.listOwner(r))
+		c.lists.forgetAll(c.owner(r))
 	}
 	c.setCookie(w, r, "", -1)
 	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)

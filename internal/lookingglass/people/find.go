@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -256,6 +257,11 @@ func (d *Desk) absent(ctx context.Context, v *Verdict, hidden, many bool) error 
 			return nil
 		}
 	}
+	if hidden {
+		if ok, err := d.handled(ctx, v); ok || err != nil {
+			return err
+		}
+	}
 	s, err := d.soughtInVain(ctx, value, many)
 	if err != nil {
 		return err
@@ -265,6 +271,11 @@ func (d *Desk) absent(ctx context.Context, v *Verdict, hidden, many bool) error 
 		v.Words = fmt.Sprintf("%s looked for %s by %s, %s, found nobody and created nobody.", sentence(v.Client), quote(value), label(s.Attribute), times(*s))
 		v.Next = next(Sought, v.Client)
 		return nil
+	}
+	if d.s.Log != nil {
+		if st := d.s.Log.Stats(); st.Sampled+st.Dropped > 0 {
+			v.Notes = append(v.Notes, fmt.Sprintf("%d requests came too fast to be recorded, so one about the person may be among them.", st.Sampled+st.Dropped))
+		}
 	}
 	switch since := d.since(); {
 	case hidden:
@@ -304,6 +315,30 @@ func (d *Desk) addTrouble(ctx context.Context, v *Verdict) {
 		}
 		return
 	}
+}
+
+// handled fills in the verdict on somebody whom a client wrote or read while the
+// directory itself can't be seen, and reports whether one did.
+func (d *Desk) handled(ctx context.Context, v *Verdict) (bool, error) {
+	if d.s.Log == nil {
+		return false, nil
+	}
+	value := clean(v.Asked)
+	list, err := d.s.Log.Find(ctx, lookingglass.Query{Text: value, Status: "2xx", Type: "User"})
+	for _, x := range list { // the newest first
+		if preview(x) || x.Target == "" || x.Target != value && foldName(x.Name) != foldName(value) {
+			continue
+		}
+		did := map[string]string{"create": "created", "replace": "changed", "patch": "changed", "delete": "deleted", "get": "read"}[x.Op]
+		if did == "" {
+			continue
+		}
+		v.Person = &Person{Type: x.Type, ID: x.Target, Name: cmp.Or(x.Name, value)}
+		v.Cause, v.When, v.Client, v.Seq = Unknown, x.Time, clientName(x), x.Seq
+		v.Words = fmt.Sprintf("%s %s %s %s; what is there now can't be seen.", sentence(v.Client), did, quote(v.Person.Name), Moment(x.Time))
+		return true, nil
+	}
+	return false, err
 }
 
 func (c clue) why() string {
