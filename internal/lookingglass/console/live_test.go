@@ -214,6 +214,48 @@ func TestLiveWithoutScript(t *testing.T) {
 	}
 }
 
+// TestSentences: what happened, in words.
+func TestSentences(t *testing.T) {
+	s := newSite(t)
+	alice, _, _ := s.story()
+	s.scim(http.MethodPatch, "/Users/"+alice, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":false}]}`, okta)
+	s.scim(http.MethodDelete, "/Users/"+alice, "", okta)
+	s.scim(http.MethodDelete, "/Users/"+alice, "", okta)
+	s.scim(http.MethodGet, "/ServiceProviderConfig", "", "User-Agent:")
+	s.flush()
+	var all strings.Builder
+	for seq := range 14 {
+		_, body, _ := s.get(fmt.Sprintf("%s/exchanges/%d", console.Path, seq+1), viewerToken)
+		_, rest, _ := strings.Cut(body, `<h2 class="sum">`)
+		sentence, _, _ := strings.Cut(rest, "</h2>")
+		all.WriteString(sentence + "\n")
+	}
+	want := `Okta looked for the user with userName “alice@example.com”; there is none.
+Okta created the user alice@example.com.
+Entra ID created the user bob@example.com.
+Okta created the group Engineering.
+Entra ID deactivated the user alice@example.com and changed 1 other attribute.
+Okta searched for the users of which this holds: active eq true and (emails.value co &#34;example&#34; or not (title pr)).
+Entra ID could not create the user ALICE@example.com: it conflicts with what is here.
+Okta could not read the user no-such-person: it is not here.
+Okta changed members of the group Engineering.
+Okta looked for the user with userName “carol@example.com”; there is none.
+Okta asked for a change of the user alice@example.com; it was so already, and nothing was written.
+Okta deleted the user alice@example.com.
+Okta could not delete the user alice@example.com: it is not here.
+An unknown client asked what this server can do.
+`
+	if all.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", all.String(), want)
+	}
+	_, page, _ := s.get(console.Path, viewerToken)
+	for _, text := range []string{"nothing changed", `<span class="small soft">members</span>`, `title, active`} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the list lacks %q", text)
+		}
+	}
+}
+
 // TestDownloads: what the form chooses, as files.
 func TestDownloads(t *testing.T) {
 	s := newSite(t)

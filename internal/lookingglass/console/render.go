@@ -75,6 +75,7 @@ var funcs = template.FuncMap{
 	"deed":     deed,
 	"subject":  subject,
 	"sentence": sentence,
+	"touches":  touches,
 	"mood":     moodOf,
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
@@ -51,7 +52,7 @@ func sentence(x *lookingglass.Exchange) string {
 		return who + " " + sought(x)
 	case "replace", "patch":
 		if len(x.Changes) == 0 {
-			return who + " sent " + what + " anew; nothing was different, so nothing was written."
+			return who + " asked for a change of " + what + "; it was so already, and nothing was written."
 		}
 		return who + " " + changed(x.Changes, what)
 	case "delete":
@@ -197,6 +198,25 @@ func deed(x *lookingglass.Exchange) string {
 		}
 	}
 	return x.Method
+}
+
+// touches names what a write changed, "nothing" if it changed nothing; "" for
+// what is no change of something that was there.
+func touches(x *lookingglass.Exchange) string {
+	if x.Status >= 300 || x.Op != "patch" && x.Op != "replace" {
+		return ""
+	}
+	var paths []string
+	for _, ch := range x.Changes {
+		paths = append(paths, ch.Path)
+	}
+	switch {
+	case len(paths) == 0:
+		return "nothing"
+	case len(paths) > 4:
+		return strings.Join(paths[:3], ", ") + " and " + strconv.Itoa(len(paths)-3) + " more"
+	}
+	return strings.Join(paths, ", ")
 }
 
 // subject is what a row of the list says an exchange was about.
