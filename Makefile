@@ -84,6 +84,7 @@ fuzz:
 bench: build
 	go run ./bench -rollcall dist/rollcall $(BENCHFLAGS)
 	go run ./bench -rollcall dist/rollcall -facade
+	go run ./bench -rollcall dist/rollcall -glass
 
 # The same with a million people, kept in bench/cache between runs.
 bench-large: build
