@@ -59,6 +59,7 @@ func (c *Console) check(t *scim.ResourceType, s string) filterCheck {
 
 var (
 	position = regexp.MustCompile(`, at character (\d+)$`)
+	lacking  = regexp.MustCompile(`no (?:sub-)?attribute ("[^"]+")`)
 	quoted   = regexp.MustCompile(`"[^"]+"`)
 )
 
@@ -75,7 +76,11 @@ func (ch *filterCheck) mark() {
 		ch.cut(at, len(word(ch.Text[at:])))
 		return
 	}
-	for _, name := range quoted.FindAllString(ch.Fault, -1) {
+	named := quoted.FindAllString(ch.Fault, -1)
+	if m := lacking.FindStringSubmatch(ch.Fault); m != nil {
+		named = m[1:]
+	}
+	for _, name := range named {
 		name = name[1 : len(name)-1]
 		if i := indexFold(ch.Text, name); i >= 0 {
 			ch.cut(i, len(name))
