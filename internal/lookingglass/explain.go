@@ -29,6 +29,7 @@ var ruleTexts = func() map[string]string {
 
 // explain makes the record of what was seen. Only the worker calls it.
 func (r *Recorder) explain(s *seen, seq int64) *Exchange {
+	r.recall()
 	red := &redaction{names: r.names, words: r.words}
 	headers, answerHeaders := red.fields(s.headers), red.fields(s.answer)
 	resp, notes := &s.x.Response, s.trace.Notes()

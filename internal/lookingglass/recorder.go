@@ -44,7 +44,8 @@ const (
 // Recorder keeps exchanges. Safe for concurrent use.
 type Recorder struct {
 	o       Options
-	names   names
+	names   names                 // the worker's
+	learnt  atomic.Pointer[names] // to be added to them
 	ring    *ring
 	subs    subscribers
 	journal *journal // nil: memory only

@@ -190,6 +190,37 @@ func TestGlassFacade(t *testing.T) {
 	}
 }
 
+// TestGlassSchemas: what a schema that is read later keeps to itself is masked.
+func TestGlassSchemas(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := start(t, "ROLLCALL_SCHEMAS="+dir)
+	schema := `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:example:lock","name":"Lock",
+		"attributes":[{"name":"doorphrase","type":"string","mutability":"writeOnly","returned":"never"}]}`
+	extension := `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],"name":"User","endpoint":"/Users",
+		"schema":"urn:ietf:params:scim:schemas:core:2.0:User","schemaExtensions":[{"schema":"urn:example:lock","required":false}]}`
+	for name, text := range map[string]string{"1.json": schema, "2.json": extension} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.srv.LoadSchemas(); err != nil { // what SIGHUP does
+		t.Fatal(err)
+	}
+	a := r.do("POST", "/scim/v2/Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:example:lock"],"userName":"ada","title":"Countess",
+		"urn:example:lock":{"doorphrase":"open-sesame"}}`)
+	if a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	b := &glassBrowser{r: r}
+	b.login(testToken)
+	b.until("/looking-glass", "ada")
+	a = b.do("GET", "/looking-glass/exchanges/1", "")
+	if !strings.Contains(a.body, "Countess") || !strings.Contains(a.body, "doorphrase") || strings.Contains(a.body, "sesame") {
+		t.Errorf("%s", a.body)
+	}
+}
+
 // TestGlassSettings: what the variables may be.
 func TestGlassSettings(t *testing.T) {
 	t.Parallel()

@@ -184,6 +184,9 @@ func (srv *Server) LoadSchemas() error {
 			srv.glass.recorder.Observe(x)
 		}
 	}
+	if srv.glass != nil { // schemas are read again
+		srv.glass.recorder.Learn(e.Types())
+	}
 	h := scimhttp.NewHandler(e, o)
 	if srv.s.LookingGlass {
 		h = lookingglass.Traced(h)
