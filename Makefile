@@ -1,6 +1,8 @@
 # The commands of this repository. README.md names the two that matter first:
 # make run and make test.
 
+AXE         := axe-core@4.14.1
+AXE_SUM     := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BUILD       := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 FUZZTIME    ?= 30s
@@ -51,12 +53,18 @@ lint: format vet staticcheck
 # Installs what some tests use besides Go, where that is possible: as root on
 # Debian and its relatives. Elsewhere the tests say what they miss.
 setup:
-	@missing=; for tool in strace curl sqlite3; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in strace curl sqlite3 chromium npm; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing:$$missing"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates $$missing >/dev/null; \
 	else echo "not installed:$$missing (the tests that need them will be skipped)"; fi
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory dist/cache/axe.min.js; fi
+
+# What looks for faults of accessibility in the console's pages.
+dist/cache/axe.min.js:
+	@mkdir -p $(@D)/axe && cd $(@D)/axe && tar -xzf "$$(npm pack --silent $(AXE))" && echo "$(AXE_SUM)  package/axe.min.js" | sha256sum --check --quiet
+	@mv $(@D)/axe/package/axe.min.js $@ && rm -r $(@D)/axe
 
 # Each fuzz target for FUZZTIME, one after the other. Go reports a target whose
 # time is up in the middle of a run as failed now and then; that is no finding.
@@ -76,6 +84,7 @@ fuzz:
 bench: build
 	go run ./bench -rollcall dist/rollcall $(BENCHFLAGS)
 	go run ./bench -rollcall dist/rollcall -facade
+	go run ./bench -rollcall dist/rollcall -glass
 
 # The same with a million people, kept in bench/cache between runs.
 bench-large: build

@@ -28,6 +28,7 @@ type options struct {
 	keep    string
 	json    string
 	facade  bool
+	glass   bool
 }
 
 func main() {
@@ -40,6 +41,7 @@ func main() {
 	flag.StringVar(&o.keep, "data", "", "data folder to fill, or to use if it is filled; default: a temporary one")
 	flag.StringVar(&o.json, "json", "", "also write the results to this file, as JSON")
 	flag.BoolVar(&o.facade, "facade", false, "measure the façade over its emulator instead of the directory")
+	flag.BoolVar(&o.glass, "glass", false, "measure what the Looking Glass costs")
 	yard := flag.Bool("yardstick", false, "be the yardstick server (used by the command itself)")
 	flag.Parse()
 	if *yard {
@@ -65,6 +67,9 @@ func fatal(err error) {
 }
 
 func run(ctx context.Context, o options, out io.Writer) (err error) {
+	if o.glass {
+		return runGlass(ctx, &bench{o: o, out: out})
+	}
 	if o.facade {
 		return runFacade(ctx, &bench{o: o, out: out})
 	}

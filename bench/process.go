@@ -29,14 +29,14 @@ type server struct {
 }
 
 // startRollcall runs the binary on dir and waits until it answers.
-func startRollcall(ctx context.Context, binary, dir string) (*server, error) {
+func startRollcall(ctx context.Context, binary, dir string, environ ...string) (*server, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, binary, "serve")
-	return startProcess(ctx, cmd, []string{"ROLLCALL_LISTEN=" + addr, "ROLLCALL_DATA_DIR=" + dir, "ROLLCALL_TOKEN=" + token,
-		"ROLLCALL_BASE_URL=http://" + addr, "ROLLCALL_LOG_LEVEL=WARN"}, "http://"+addr+"/health", "http://"+addr+"/scim/v2")
+	return startProcess(ctx, cmd, append(environ, "ROLLCALL_LISTEN="+addr, "ROLLCALL_DATA_DIR="+dir, "ROLLCALL_TOKEN="+token,
+		"ROLLCALL_BASE_URL=http://"+addr, "ROLLCALL_LOG_LEVEL=WARN"), "http://"+addr+"/health", "http://"+addr+"/scim/v2")
 }
 
 // startProcess starts a server of the binary and waits until health answers.

@@ -190,7 +190,8 @@ type Pinger interface {
 // ChangeFeed is an optional interface of backends that keep a change log: one
 // Record per committed change of a resource, written in its transaction.
 type ChangeFeed interface {
-	// Changes returns at most q.Limit records after q.After, oldest first.
+	// Changes returns at most q.Limit records after q.After, oldest first: the
+	// first of them, or with q.Newest the last.
 	Changes(ctx context.Context, q ChangeQuery) ([]Record, error)
 }
 
@@ -202,6 +203,7 @@ type ChangeQuery struct {
 	ID     string
 	Person string // changes of the resource with this id and of groups that gained or lost it
 	Limit  int    // 0: 100
+	Newest bool   // the last Limit records in place of the first
 }
 
 // Record is one entry of the change log. Of attributes that are not

@@ -137,7 +137,9 @@ func (u *Upstream) Do(ctx context.Context, c Call, into any) (*Answer, error) {
 	sent := false // by an earlier try
 	// The policy forgets a result if ctx ends meanwhile; answer and last don't.
 	_, err := failsafe.With(u.retries.of(c.Method)).WithContext(ctx).Get(func() (*Answer, error) {
+		started := time.Now()
 		answer, last = u.attempt(ctx, caller, c, body, into)
+		note(ctx, c, answer, last, time.Since(started))
 		if last == nil {
 			return answer, nil
 		}

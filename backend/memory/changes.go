@@ -32,7 +32,10 @@ func (s *Store) Changes(ctx context.Context, q scim.ChangeQuery) ([]scim.Record,
 			continue
 		}
 		if len(found) == q.Limit {
-			break
+			if !q.Newest {
+				break
+			}
+			found = slices.Delete(found, 0, 1)
 		}
 		r := e.Record
 		r.Changes = slices.Clone(r.Changes)

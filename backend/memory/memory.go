@@ -183,6 +183,7 @@ func (s *Store) UpdateMembers(ctx context.Context, c scim.Change) (*scim.Resourc
 		if e, err = s.replace(ctx, e, after); err != nil {
 			return nil, err
 		}
+		scim.TraceOf(ctx).Note(func(n *scim.TraceNotes) { n.Members.Join(beside(members, before), beside(before, members)) })
 	}
 	r := own(s.view(e, e.Type))
 	r.Attrs.Set(name, nil)
@@ -205,6 +206,20 @@ func apply(members []scim.MemberRef, d scim.Delta) []scim.MemberRef {
 	return distinct(members)
 }
 
+// beside returns the ids of the members that are not in other.
+func beside(members, other []scim.MemberRef) (ids []string) {
+	in := make(map[string]bool, len(other))
+	for _, m := range other {
+		in[m.ID] = true
+	}
+	for _, m := range members {
+		if !in[m.ID] {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
 // Delete removes a resource and what refers to it ([scim.Backend]).
 func (s *Store) Delete(ctx context.Context, ref scim.Ref, version string) error {
 	if err := s.lock(ctx); err != nil {
@@ -221,9 +236,18 @@ func (s *Store) Delete(ctx context.Context, ref scim.Ref, version string) error 
 	s.bury(e)
 	s.order = slices.DeleteFunc(s.order, func(id string) bool { return id == e.ID })
 	s.put(ctx, "delete", e, nil)
+	trace := scim.TraceOf(ctx)
+	trace.Note(func(n *scim.TraceNotes) {
+		n.Before = e.Resource
+		if m := e.Type.Membership(); m != nil {
+			members, _ := e.Attrs.Get(m.Name).([]scim.MemberRef)
+			n.Members.Join(nil, beside(members, nil))
+		}
+	})
 	for _, id := range s.order {
 		if other := s.entries[id]; refersTo(other.Resource, e.ID) {
 			s.put(ctx, "update", other, s.successor(other, without(other.Resource, e.ID)))
+			trace.Note(func(n *scim.TraceNotes) { n.Touch(other.ID) })
 		}
 	}
 	return nil

@@ -50,6 +50,7 @@ func (b *batch) all(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	defer b.following(ctx)()
 	return b.end(ctx, b.w.savepoint(f))
 }
 
@@ -61,6 +62,7 @@ func (b *batch) bare(ctx context.Context, f func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	defer b.following(ctx)()
 	return b.end(ctx, b.w.bare(f))
 }
 

@@ -20,6 +20,7 @@ type conn struct {
 	halt   chan struct{}           // closed to interrupt what is running; nil in the connection that writes
 	writes int                     // statements run by exec
 	note   func(query string)      // for tests: told of each statement; nil: nobody
+	trace  *scim.Trace             // of the request that is being served, if it has one
 }
 
 // busyTimeout is how long a connection waits for a lock. Only a checkpoint, or a
@@ -96,7 +97,7 @@ func (c *conn) each(query string, f func(*sqlite.Stmt) error, args ...any) error
 	if c.note != nil {
 		c.note(query)
 	}
-	return step(st, f, args)
+	return c.run(query, st, f, args)
 }
 
 // one runs a statement that gives at most one row of one integer, and reports
@@ -136,6 +137,13 @@ func (c *conn) eachFiltered(query string, args []any, f func(*sqlite.Stmt) error
 				break
 			}
 		}
+	}
+	return c.run(query, st, f, args)
+}
+
+func (c *conn) run(query string, st *sqlite.Stmt, f func(*sqlite.Stmt) error, args []any) error {
+	if c.trace != nil {
+		return c.timed(query, st, f, args)
 	}
 	return step(st, f, args)
 }

@@ -80,7 +80,10 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, pk int64, id str
 	if err != nil {
 		return nil, err
 	}
-	t.w.seq = max(t.w.seq, row.pk)
+	if before := t.w.seq; row.pk > before {
+		t.w.seq = row.pk
+		t.w.undo = append(t.w.undo, func() { t.w.seq = before })
+	}
 	rec := record{op: "create", row: row, version: meta.Version, deltas: values(r, true)}
 	if len(members) > 0 {
 		added, err := t.insertMembers(row, members)
@@ -92,6 +95,7 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, pk int64, id str
 			return nil, err
 		}
 		rec.members(a, added, nil)
+		t.came(added, nil)
 	}
 	if err := t.index(row, rows); err != nil {
 		return nil, err

@@ -56,6 +56,7 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (lef
 			t.db.o.Logger.Warn("sqlite: deleting a document that can't be read", "id", ref.ID, "err", err)
 		}
 	}
+	t.trace.Note(func(n *scim.TraceNotes) { n.Before = &doc })
 	rec := record{op: "delete", row: row, deltas: values(&doc, false)}
 	if a := ref.Type.Membership(); a != nil && row.members > 0 {
 		removed, err := t.memberList(row, mostListed)
@@ -63,6 +64,7 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (lef
 			return false, err
 		}
 		rec.members(a, nil, removed)
+		t.came(nil, removed)
 		if many {
 			rec.people = nil // each slice notes its own
 		}
@@ -186,6 +188,7 @@ func (t *session) releaseGroups(ctx context.Context, d doomed, limit int) (int, 
 			return 0, err
 		}
 		g.members--
+		t.trace.Note(func(n *scim.TraceNotes) { n.Touch(g.r.ID) })
 		if err := t.touch(g); err != nil {
 			return 0, err
 		}
@@ -224,6 +227,7 @@ func (t *session) releaseLinks(ctx context.Context, d doomed, limit int) (int, e
 		return 0, err
 	}
 	for _, row := range list {
+		t.trace.Note(func(n *scim.TraceNotes) { n.Touch(row.r.ID) })
 		if err := t.unlink(ctx, row, d.id); err != nil {
 			return 0, err
 		}

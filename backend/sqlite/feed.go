@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,6 +19,10 @@ const recordColumns = `c.seq, c.time, c.actor, c.request, c.op, c.type, c.id, c.
 func (s *Store) Changes(ctx context.Context, q scim.ChangeQuery) (list []scim.Record, err error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
+	}
+	order := ""
+	if q.Newest {
+		order = " DESC"
 	}
 	err = s.read(ctx, func(t *session) error {
 		add := func(st *sqlite.Stmt) error {
@@ -40,20 +45,23 @@ func (s *Store) Changes(ctx context.Context, q scim.ChangeQuery) (list []scim.Re
 				inner = -1 // not all that are found are wanted
 			}
 			return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.seq IN (
-				SELECT seq FROM (SELECT seq FROM changes WHERE tenant = ?1 AND id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?8)
+				SELECT seq FROM (SELECT seq FROM changes WHERE tenant = ?1 AND id = ?2 AND seq > ?3 ORDER BY seq`+order+` LIMIT ?8)
 				UNION
-				SELECT change FROM (SELECT change FROM changes_people WHERE tenant = ?1 AND person = ?5 AND change > ?3 ORDER BY change LIMIT ?8)
-				) AND ?6 IN (0, c.type) AND ?7 IN ('', c.id) ORDER BY c.seq LIMIT ?4`,
+				SELECT change FROM (SELECT change FROM changes_people WHERE tenant = ?1 AND person = ?5 AND change > ?3 ORDER BY change`+order+` LIMIT ?8)
+				) AND ?6 IN (0, c.type) AND ?7 IN ('', c.id) ORDER BY c.seq`+order+` LIMIT ?4`,
 				add, t.tenant, q.Person, q.After, q.Limit, pk, typ, q.ID, inner)
 		case q.ID != "":
 			return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.tenant = ? AND c.id = ? AND c.seq > ? AND ? IN (0, c.type)
-				ORDER BY c.seq LIMIT ?`, add, t.tenant, q.ID, q.After, typ, q.Limit)
+				ORDER BY c.seq`+order+` LIMIT ?`, add, t.tenant, q.ID, q.After, typ, q.Limit)
 		}
 		return t.each(`SELECT `+recordColumns+` FROM changes c WHERE c.tenant = ? AND c.seq > ? AND ? IN (0, c.type)
-			ORDER BY c.seq LIMIT ?`, add, t.tenant, q.After, typ, q.Limit)
+			ORDER BY c.seq`+order+` LIMIT ?`, add, t.tenant, q.After, typ, q.Limit)
 	})
 	if err != nil {
 		return nil, err
+	}
+	if q.Newest {
+		slices.Reverse(list)
 	}
 	return list, nil
 }

@@ -64,6 +64,7 @@ func (t *session) updateMembers(ctx context.Context, c scim.Change) (*scim.Resou
 	}
 	if document || len(added)+len(removed) > 0 {
 		rec.members(a, added, removed)
+		t.came(added, removed)
 		row.members += int64(len(added) - len(removed))
 		if err := t.touch(row); err != nil {
 			return nil, err

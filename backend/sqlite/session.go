@@ -50,6 +50,7 @@ func (s *Store) reading(ctx context.Context, snapshot bool, f func(*session) err
 			}
 		}()
 	}
+	defer c.following(ctx)() // without what opens and ends the snapshot
 	n := s.db.names.Load()
 	t := &session{conn: c, db: s.db, store: s, tenant: n.tenants[s.tenant], names: n}
 	return outward(ctx, f(t))

@@ -46,6 +46,7 @@ func (t *session) update(ctx context.Context, c scim.Change) (*scim.Resource, er
 		}
 		row.members += int64(len(added) - len(removed))
 		rec.members(a, added, removed)
+		t.came(added, removed)
 	}
 	if err := t.storeDocument(row, c.After); err != nil {
 		return nil, err

@@ -41,6 +41,9 @@ type job struct {
 	err   error
 	state atomic.Int32
 	done  chan struct{}
+
+	trace  *scim.Trace // of the request, if it has one
+	queued time.Time   // if so: when
 }
 
 const (
@@ -70,6 +73,9 @@ func (w *writer) submit(j *job) error {
 	case <-w.closing:
 		return errClosed
 	default:
+	}
+	if j.trace = scim.TraceOf(ctx); j.trace != nil {
+		j.queued = time.Now()
 	}
 	select {
 	case w.queue <- j:
@@ -131,6 +137,7 @@ func (w *writer) transaction(first *job, batch []*job) []*job {
 	for j := first; j != nil; {
 		if j.state.CompareAndSwap(jobWaiting, jobTaken) {
 			batch = append(batch, j)
+			j.waited()
 			if j.err = j.ctx.Err(); j.err == nil {
 				if !began {
 					if broken = w.conn.exec("BEGIN IMMEDIATE"); broken == nil {
@@ -138,11 +145,13 @@ func (w *writer) transaction(first *job, batch []*job) []*job {
 					}
 				}
 				if broken == nil {
+					w.conn.trace = j.trace
 					if j.bare {
 						j.err = w.bare(j.run)
 					} else {
 						j.err = w.savepoint(j.run)
 					}
+					w.conn.trace = nil
 					broken, w.lost = w.lost, nil
 					if broken == nil && w.conn.AutocommitEnabled() {
 						// SQLite gave the whole transaction up, as it does when a disk is full.
@@ -157,9 +166,11 @@ func (w *writer) transaction(first *job, batch []*job) []*job {
 		j = w.next(window)
 	}
 	if began && broken == nil {
+		started := time.Now()
 		if broken = w.conn.exec("COMMIT"); broken == nil {
 			w.commits.Add(1)
 		}
+		committed(batch, time.Since(started), broken)
 	}
 	if broken == nil {
 		w.undo = w.undo[:0]

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -25,19 +26,29 @@ const adminTimeout = time.Minute
 // folder but does not listen to orders yet.
 const startTimeout = 5 * time.Second
 
+// The bounds of an order and of its answer, in bytes.
+const (
+	mostOrder  = 1 << 20
+	mostAnswer = 8 << 20
+)
+
 // order is what a subcommand wants done with the directory, and report what
 // came of it. They travel through the control socket as JSON.
 type (
 	order struct {
-		Do   string // "deleted" or "restore"
-		Name string // userName or id
-		As   string // "restore": the new userName, or ""
+		Do     string   // "deleted", "restore", "why" or "compare"
+		Name   string   // userName or id; "why": whatever is known of somebody
+		As     string   // "restore": the new userName, or ""
+		People []string `json:",omitempty"` // "compare": the values of a list
 	}
 	report struct {
 		Deleted  []scim.Deleted `json:",omitempty"`
 		ID, Name string         // of the user restored
 		Groups   int
-		Error    string // for the operator; "": all went well
+		Why      *people.Verdict  `json:",omitempty"`
+		Timeline *people.Timeline `json:",omitempty"`
+		Rows     []people.Row     `json:",omitempty"`
+		Error    string           // for the operator; "": all went well
 	}
 )
 
@@ -106,6 +117,11 @@ func (d *directory) carryOut(ctx context.Context, o order) (r report) {
 		r.Deleted, err = d.store.Deleted(ctx, scim.DeletedQuery{Type: d.typeNamed(tenant, "User"), Name: o.Name})
 	case "restore":
 		r, err = d.restore(ctx, o)
+	case "why", "compare":
+		if d.desk == nil { // the server that was there a moment ago has stopped
+			d.consult(nil)
+		}
+		r, err = askDesk(ctx, d.desk, o)
 	default:
 		err = fmt.Errorf("this server knows no order %q", printable(o.Do))
 	}
@@ -183,7 +199,7 @@ func askControl(ctx context.Context, dir, path string, body []byte, answer any) 
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server of %s is another version and does not know this command: %s", printable(dir), resp.Status)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(answer); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, mostAnswer)).Decode(answer); err != nil {
 		return fmt.Errorf("the server of %s gave no answer: %w", printable(dir), err)
 	}
 	return nil

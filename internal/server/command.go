@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -37,6 +38,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Status      struct{ Config } `cmd:"" help:"Say what serves the data folder."`
 		Healthcheck struct{ Config } `cmd:"" help:"Ask the server that is configured so how it is; exit 0 if it is well."`
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
+		Why         whyFlags         `cmd:"" help:"Say whether a person is there, and if not, why; exit 1 if not, 3 if it can't be found out."`
+		Compare     compareFlags     `cmd:"" help:"Compare a list of people with the directory; exit 1 if somebody is missing, 3 if it can't be found out."`
 		Replay      replayFlags      `cmd:"" help:"Play recorded conversations of clients against a SCIM server; exit 1 if an answer is not what its client needs."`
 		Pactflow    struct {
 			Doctor doctorFlags `cmd:"" help:"Try a PactFlow and the token for it, and say what will work; changes nothing without --write."`
@@ -80,16 +83,27 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		return cli.PactflowEmulator.run(ctx, environ, stdout, stderr)
 	}
 	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config,
-		"users": &cli.Users.Config}[command]
-	warnings, err := config.Load(environ)
+		"users": &cli.Users.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
+	asks := command == "why" || command == "compare"
+	own := environ
+	if asks { // to them ROLLCALL_TOKEN is one to ask with
+		own = slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, "ROLLCALL_TOKEN=") })
+	}
+	warnings, err := config.Load(own)
 	if err != nil {
 		fmt.Fprintln(stderr, "rollcall:", err)
+		if asks {
+			return exitUsage
+		}
 		return exitFailed
 	}
 	settings, err := config.Settings()
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			fmt.Fprintln(stderr, "rollcall:", line)
+		}
+		if asks { // 1 says that somebody is missing
+			return exitUsage
 		}
 		return usageOr(err)
 	}
@@ -98,6 +112,10 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		return exitFailed
 	}
 	switch command {
+	case "why":
+		return cli.Why.run(ctx, settings, environ, stdout, stderr)
+	case "compare":
+		return cli.Compare.run(ctx, settings, environ, stdout, stderr)
 	case "status":
 		err = askStatus(ctx, settings.DataDir, stdout)
 	case "healthcheck":

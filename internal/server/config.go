@@ -31,7 +31,10 @@ type Config struct {
 
 	LogLevel     string `name:"log-level" variable:"ROLLCALL_LOG_LEVEL LOGGING_LEVEL_ROOT" std:"INFO" placeholder:"LEVEL" help:"TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"`
 	LogFormat    string `name:"log-format" variable:"ROLLCALL_LOG_FORMAT" std:"text on a terminal, else json" placeholder:"FORMAT" help:"text or json"`
-	LookingGlass string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS SCIM_LOOKING_GLASS" std:"true" help:"capture of SCIM traffic for the web console, which this build does not have"`
+	LookingGlass string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS SCIM_LOOKING_GLASS" std:"true" help:"recording of SCIM exchanges, and the web console at /looking-glass that shows them; false: neither"`
+	GlassKeep    string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS_KEEP" std:"10000,7d" help:"how many recorded exchanges are kept, and how many days; in memory 1,000 at most"`
+	GlassRate    string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS_RATE" std:"200" help:"exchanges a second above which reads are sampled; writes and errors are kept up to five times that"`
+	ConsoleToken string `kong:"-" variable:"ROLLCALL_CONSOLE_TOKEN" help:"token that may look at the web console and change nothing; with it the console answers other machines in open and in façade mode too"`
 	MemoryLimit  string `name:"memory-limit" variable:"ROLLCALL_MEMORY_LIMIT" std:"96MiB" placeholder:"SIZE" help:"soft limit of the Go heap; GOMEMLIMIT wins; 'off' for none"`
 
 	ServerPort     string `kong:"-" mode:"facade" variable:"SERVER_PORT" help:"port to listen on, if no address is given"`

@@ -48,7 +48,7 @@ func (d *directory) serveControl(self status) (stop func()) {
 			writeJSON(w, http.StatusOK, self)
 		case r.URL.Path == "/order" && r.Method == http.MethodPost:
 			var o order
-			if err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&o); err != nil {
+			if err := json.NewDecoder(io.LimitReader(r.Body, mostOrder)).Decode(&o); err != nil {
 				writeJSON(w, http.StatusOK, report{Error: "the order can't be read: " + err.Error()})
 				return
 			}

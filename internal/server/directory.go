@@ -12,6 +12,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
 	"github.com/rollcall-scim/rollcall/internal/password"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -33,6 +34,7 @@ type directory struct {
 	types      atomic.Pointer[[]*scim.ResourceType]
 	current    atomic.Pointer[engine.Engine]
 	vitals     vitals
+	desk       *people.Desk
 }
 
 // claim makes the data folder and locks it.

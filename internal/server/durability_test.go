@@ -188,7 +188,8 @@ func TestSync(t *testing.T) {
 
 var nameInTrace = regexp.MustCompile(`user-\d{6}-end`)
 
-// checkTrace reads the lines of strace. Each user's name is in the first page
+// checkTrace reads the lines of strace that concern the directory's database:
+// the records of the Looking Glass are in another. Each user's name is in the first page
 // written to the log for it and in the 201 for it, which is at fault unless a
 // sync of the log began after the one and ended before the other.
 func checkTrace(in io.Reader) (answers, syncs int, faults []string, err error) {
@@ -203,7 +204,7 @@ func checkTrace(in io.Reader) (answers, syncs int, faults []string, err error) {
 		call = strings.TrimSpace(call)
 		switch {
 		case strings.HasPrefix(call, "fsync("), strings.HasPrefix(call, "fdatasync("):
-			if !strings.Contains(call, "-wal>") {
+			if !strings.Contains(call, "/rollcall.db-wal>") {
 				continue
 			}
 			if strings.Contains(call, "<unfinished") {
@@ -224,7 +225,7 @@ func checkTrace(in io.Reader) (answers, syncs int, faults []string, err error) {
 			if at := written[name]; at == 0 || at > covered {
 				faults = append(faults, name)
 			}
-		case strings.Contains(call, "-wal>, "):
+		case strings.Contains(call, "/rollcall.db-wal>, "):
 			for _, name := range nameInTrace.FindAllString(call, -1) {
 				if written[name] == 0 {
 					written[name] = n

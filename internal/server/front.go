@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
@@ -26,6 +27,7 @@ type front struct {
 	s       Settings
 	log     *slog.Logger
 	backend *pactflow.Backend
+	current atomic.Pointer[engine.Engine]
 }
 
 // claim prepares the backend, while the file of certificates can be read: it may
@@ -62,7 +64,7 @@ func (f *front) authenticator(string) (auth.Authenticator, error) {
 }
 
 func (f *front) engine(schemes []scim.AuthenticationScheme) (*engine.Engine, error) {
-	return engine.New(f.backend, engine.Config{
+	e, err := engine.New(f.backend, engine.Config{
 		Types:   pactflow.Types(),
 		Profile: f.s.Profile,
 		Schemes: schemes,
@@ -70,6 +72,8 @@ func (f *front) engine(schemes []scim.AuthenticationScheme) (*engine.Engine, err
 		Tenant:  tenant,
 		Scope:   func(ctx context.Context) string { return facade.CallerOf(ctx).Fingerprint() },
 	})
+	f.current.Store(e)
+	return e, err
 }
 
 // health answers in the words of the image that is replaced. A wrong base URL is

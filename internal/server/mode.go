@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 )
@@ -25,6 +26,9 @@ type mode interface {
 	health(of vital, stopping bool) (status int, body any)
 	// layout says where what is.
 	layout() layout
+	// look gives the console what it shows, and returns the file for the records,
+	// "" for memory alone.
+	look(o *console.Options) (journal string)
 	// close releases everything. It may follow a claim or an open that failed.
 	close()
 }

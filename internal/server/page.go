@@ -24,11 +24,11 @@ func (srv *Server) renderPage() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	page := struct {
-		Facade         bool
+		Facade, Glass  bool
 		Base, Mount    string // Base is "" where it depends on the request's host
 		Links, Version string
 		Style          template.CSS
-	}{srv.s.PactFlow != nil, srv.base, srv.s.Mount, srv.base, Version(), template.CSS(pageStyle)} //nolint:gosec // our own file
+	}{srv.s.PactFlow != nil, srv.s.LookingGlass, srv.base, srv.s.Mount, srv.base, Version(), template.CSS(pageStyle)} //nolint:gosec // our own file
 	if page.Facade && srv.s.BaseURL == "" {
 		page.Base, page.Links = "", srv.s.Mount
 	}

@@ -32,6 +32,10 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		srv.logAccess(r, path, out, access, time.Since(started))
 	}()
 
+	if isConsole(r, path) { // before the origins that may call: none may call this
+		srv.serveConsole(out, r)
+		return
+	}
 	if !srv.cors(out, r) {
 		return
 	}
@@ -56,6 +60,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				out.Header().Set("WWW-Authenticate", c)
 			}
 			access.err = err
+			if mount, rest, mounted := srv.where.split(path); mounted {
+				srv.glass.refuse(r, mount, rest, id, started, err)
+			}
 			scimhttp.Error(out, scim.AsError(err))
 			return
 		}
@@ -90,6 +97,19 @@ func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, mount, path
 	u.Path, u.RawPath = decoded, path
 	inner.URL, inner.RequestURI = &u, mount+path
 	(*srv.handler.Load()).ServeHTTP(w, &inner)
+}
+
+// serveConsole hands a request to the console, which has a login of its own.
+func (srv *Server) serveConsole(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case srv.glass == nil:
+		scimhttp.Error(w, &scim.Error{Status: http.StatusNotFound, Detail: "the Looking Glass is off (SCIM_LOOKING_GLASS=false)"})
+	case srv.draining.Load():
+		w.Header().Set("Connection", "close")
+		http.Error(w, "The server is stopping.", http.StatusServiceUnavailable)
+	default:
+		srv.glass.console.ServeHTTP(w, r)
+	}
 }
 
 // cors answers what a browser asks on behalf of pages of other origins. Only

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
@@ -46,6 +47,7 @@ type Server struct {
 	page     []byte
 	started  time.Time
 	tls      *certificate
+	glass    *glass // nil: off
 }
 
 // Open prepares everything: it makes sure that no other process serves the same
@@ -88,6 +90,9 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 	if err := srv.LoadSchemas(); err != nil {
 		return srv, err
 	}
+	if err := srv.openGlass(); err != nil {
+		return srv, err
+	}
 	srv.page, err = srv.renderPage()
 	return srv, err
 }
@@ -102,6 +107,7 @@ func (srv *Server) Addr() net.Addr { return srv.listener.Addr() }
 // for 30 seconds at most. It returns nil if it was stopped that way.
 func (srv *Server) Serve(ctx context.Context) error {
 	if d, ok := srv.mode.(*directory); ok {
+		d.consult(srv.glass.records())
 		stop := d.serveControl(status{Version(), os.Getpid(), srv.started.UTC().Truncate(time.Second), srv.Addr().String(), srv.base, srv.isOpen()})
 		defer stop()
 	}
@@ -113,6 +119,9 @@ func (srv *Server) Serve(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(srv.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	if srv.glass != nil {
+		h.RegisterOnShutdown(srv.glass.console.Close)
 	}
 	failed := make(chan error, 1)
 	go func() {
@@ -144,6 +153,9 @@ func (srv *Server) Close() {
 	if srv.listener != nil {
 		_ = srv.listener.Close() // Serve has closed it, if it ran
 	}
+	if err := srv.glass.close(); err != nil {
+		srv.log.Error("closing the Looking Glass", "error", err)
+	}
 	srv.mode.close()
 }
 
@@ -165,7 +177,20 @@ func (srv *Server) LoadSchemas() error {
 	default:
 		o.Origin = srv.s.BaseURL
 	}
+	if srv.s.LookingGlass {
+		o.Bodies = keptBodies
+		o.Observe = func(x scimhttp.Exchange) {
+			observe(x)
+			srv.glass.recorder.Observe(x)
+		}
+	}
+	if srv.glass != nil { // schemas are read again
+		srv.glass.recorder.Learn(e.Types())
+	}
 	h := scimhttp.NewHandler(e, o)
+	if srv.s.LookingGlass {
+		h = lookingglass.Traced(h)
+	}
 	srv.handler.Store(&h)
 	return nil
 }

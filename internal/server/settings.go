@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/backend/pactflow"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
 	"github.com/rollcall-scim/rollcall/scim/compat"
 )
 
@@ -37,6 +38,12 @@ type Settings struct {
 	LogLevel    slog.Level
 	LogFormat   string // "text", "json" or "": by the terminal
 	MemoryLimit int64  // bytes; 0: none
+
+	LookingGlass bool
+	GlassKeep    int // exchanges
+	GlassDays    int
+	GlassRate    int    // exchanges a second
+	ConsoleToken string // "": none
 
 	PactFlow   *pactflow.Options // façade mode; nil: the directory
 	UpstreamCA string            // file
@@ -108,9 +115,7 @@ func (c *Config) Settings() (Settings, error) {
 	if s.LogFormat != "" && s.LogFormat != "text" && s.LogFormat != "json" {
 		bad("LogFormat", c.LogFormat, "must be text or json")
 	}
-	if _, err := strconv.ParseBool(cmp.Or(c.LookingGlass, "true")); err != nil {
-		bad("LookingGlass", c.LookingGlass, "must be true or false")
-	}
+	c.lookingGlass(&s, func(p *problem) { faults = append(faults, p) })
 	if s.MemoryLimit, ok = byteSize(cmp.Or(c.MemoryLimit, "96MiB")); !ok {
 		bad("MemoryLimit", c.MemoryLimit, `must be a size of at least 16MiB such as "96MiB" or "1GiB", or "off"`)
 	}
@@ -202,7 +207,7 @@ func mountPath(s string) (string, bool) {
 	if s == "" {
 		return "", true
 	}
-	if s[0] != '/' || strings.Contains(s, "//") || strings.Contains(s, "/.") || s == "/health" || s == "/api" {
+	if s[0] != '/' || strings.Contains(s, "//") || strings.Contains(s, "/.") || s == "/health" || s == "/api" || s == console.Path || strings.HasPrefix(s, console.Path+"/") {
 		return "", false
 	}
 	for _, c := range s {

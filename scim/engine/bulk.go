@@ -26,6 +26,9 @@ type operation struct {
 	id       string
 	etag     string
 	body     []byte // of the answer, if it is to be shown
+
+	target string      // the id in its path
+	trace  *scim.Trace // of the operation alone, if it is only tried out
 }
 
 func (o *operation) failed() bool { return o.done && o.err != nil }
@@ -46,6 +49,9 @@ func (c *call) bulk() (Response, error) {
 		return Response{}, err
 	}
 	run.all()
+	if c.e.dry != nil {
+		c.e.dry.ops = ops
+	}
 	return c.bulkResponse(ops), nil
 }
 
@@ -185,6 +191,7 @@ func (c *call) bulkPath(op *operation, path string) error {
 
 // bulkResponse returns the results of what was carried out (RFC 7644 §3.7.3).
 func (c *call) bulkResponse(ops []*operation) Response {
+	defer c.encoding()()
 	buf := buffers.Get().(*bytes.Buffer)
 	buf.Reset()
 	b := append(buf.AvailableBuffer(), `{"schemas":["`+scim.BulkResponseURN+`"],"Operations":[`...)

@@ -68,6 +68,9 @@ func (r *bulkRun) prepare() error {
 // until they are done or as many have failed as the client accepts.
 func (r *bulkRun) all() {
 	e := r.c.e
+	if e.dry != nil {
+		e = r.c.plain // each operation has a trace of its own
+	}
 	for i := 0; i < len(r.order) && !r.stopped(); {
 		if e.batcher == nil || r.slow(r.order[i]) || r.c.ctx.Err() != nil {
 			r.group(e, r.order[i])
@@ -213,6 +216,7 @@ func (r *bulkRun) send(e *Engine, op *operation, req Request, data scim.Object, 
 		if err != nil {
 			return err
 		}
+		op.target = id
 		req.Path = resourcePath(op.typ, id)
 		op.location = req.Base + req.Path
 	}
@@ -226,7 +230,15 @@ func (r *bulkRun) send(e *Engine, op *operation, req Request, data scim.Object, 
 	if r.show {
 		req.Prefer = "return=representation"
 	}
-	resp := e.do(r.c.ctx, req)
+	ctx := r.c.ctx
+	if e.dry != nil {
+		if op.trace == nil {
+			op.trace = &scim.Trace{}
+		}
+		ctx = scim.WithTrace(ctx, op.trace)
+	}
+	resp := e.do(ctx, req)
+	r.c.together(resp)
 	for _, rule := range resp.Rules {
 		r.c.report(rule)
 	}

@@ -14,6 +14,7 @@ import (
 // call is the carrying out of one request.
 type call struct {
 	e         *Engine
+	plain     *Engine // e without the trace
 	ctx       context.Context
 	req       Request
 	segments  []string // of the path, decoded
@@ -42,7 +43,11 @@ func (e *Engine) Do(ctx context.Context, req Request) Response {
 
 // do is Do under the deadline of whoever called.
 func (e *Engine) do(ctx context.Context, req Request) (resp Response) {
-	c := &call{e: e, ctx: ctx, req: req}
+	trace := scim.TraceOf(ctx)
+	c := &call{e: e.watched(trace), plain: e, ctx: ctx, req: req}
+	if trace != nil {
+		defer c.own(time.Now(), spent(trace))
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			resp = c.fail(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))

@@ -42,6 +42,8 @@ type Engine struct {
 	backend scim.Backend
 	members scim.MemberUpdater // nil: the backend keeps members in the group
 	batcher scim.Batcher       // nil: each write is committed by itself
+	dry     *attempt           // nil: what is written stays
+	trace   *scim.Trace        // of the one request that the engine is for; nil: none
 	locks   *locks             // nil inside a batch, which nothing can interrupt
 	docs    map[string]*document
 	refs    map[string]bool // folded names of the attributes that hold ids, for bulkId
@@ -125,7 +127,7 @@ func (e *Engine) Types() []*scim.ResourceType { return e.published }
 func (e *Engine) inside(b scim.Backend) *Engine {
 	in := *e
 	in.over(b)
-	in.batcher, in.locks, in.shaper = nil, nil, e.shaper
+	in.batcher, in.locks, in.shaper, in.trace = nil, nil, e.shaper, nil
 	return &in
 }
 

@@ -9,6 +9,11 @@ import (
 // remove deletes a resource (RFC 7644 §3.6). With a precondition, what is
 // deleted is the version the precondition was true of.
 func (c *call) remove(ref scim.Ref) (Response, error) {
+	if c.e.dry != nil {
+		if err := c.remember(ref); err != nil {
+			return Response{}, err
+		}
+	}
 	for {
 		version, k := "", conditions{}
 		if !c.e.c.NoETag && c.req.IfMatch+c.req.IfNoneMatch+c.req.IfUnmodifiedSince != "" {

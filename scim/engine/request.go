@@ -44,6 +44,6 @@ type Response struct {
 	// For logs.
 	Rules     []string // ids of the compat rules that bent the request
 	Err       error    // why Status is 4xx or 5xx; with Bulk, the 5xx of its operations
-	Operation string   // "create", "get", "list", "search", "replace", "patch", "delete", "bulk", "discovery" or "options"; "" if no endpoint was found
+	Operation string   // "create", "get", "list", "search", "replace", "patch", "delete", "bulk", "discovery", "options", or "preview" of a write that was only tried out; "" if no endpoint was found
 	Type, ID  string   // of the resource concerned, or ""
 }

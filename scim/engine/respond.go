@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/schema"
@@ -46,13 +47,18 @@ var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10
 type stream struct {
 	write func(*bufio.Writer) error
 	done  func()
+	trace *scim.Trace
 }
 
 func (s *stream) WriteTo(w io.Writer) (int64, error) {
 	if s.write == nil {
 		return 0, nil
 	}
-	n := &counter{w: w}
+	n := &counter{w: w, timed: s.trace != nil}
+	if n.timed {
+		started := time.Now()
+		defer func() { encoded(s.trace, time.Since(started)-n.took) }()
+	}
 	b := writers.Get().(*bufio.Writer)
 	b.Reset(n)
 	err := s.write(b)
@@ -69,11 +75,16 @@ func (s *stream) WriteTo(w io.Writer) (int64, error) {
 }
 
 type counter struct {
-	w io.Writer
-	n int64
+	w     io.Writer
+	n     int64
+	timed bool
+	took  time.Duration // by w, if timed
 }
 
 func (c *counter) Write(p []byte) (int, error) {
+	if c.timed {
+		defer func(started time.Time) { c.took += time.Since(started) }(time.Now())
+	}
 	n, err := c.w.Write(p)
 	c.n += int64(n)
 	return n, err
@@ -110,11 +121,12 @@ func (c *call) resource(status int, r *scim.Resource, sel scim.Selection, sent [
 	v := c.view(sel, sent)
 	if r.Members != nil {
 		resp.Size = -1
-		resp.Body = &stream{write: func(w *bufio.Writer) error { return schema.Render(w, r, v) }}
+		resp.Body = &stream{write: func(w *bufio.Writer) error { return schema.Render(w, r, v) }, trace: c.e.trace}
 		return resp, nil
 	}
 	buf := buffers.Get().(*bytes.Buffer)
 	buf.Reset()
+	defer c.encoding()()
 	if err := schema.Render(buf, r, v); err != nil {
 		return Response{}, err
 	}
@@ -165,7 +177,8 @@ func (c *call) respond(l listing) Response {
 		_, err := w.WriteString("]}")
 		return err
 	}
-	return Response{Status: 200, Body: &stream{write: write}, Size: -1}
+	c.touch(l.resources)
+	return Response{Status: 200, Body: &stream{write: write, trace: c.e.trace}, Size: -1}
 }
 
 // appendNumbers appends where the page begins and how long it is (RFC 7644

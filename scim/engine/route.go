@@ -44,6 +44,11 @@ func (c *call) route() (Response, error) {
 			if limit := c.e.BodyLimit(c.req.Method, c.req.Path); int64(len(c.req.Body)) > limit {
 				return Response{}, tooLarge(limit)
 			}
+			if dry, err := c.wantsPreview(v.operation); err != nil {
+				return Response{}, err
+			} else if dry {
+				return c.preview()
+			}
 			return v.run(c)
 		}
 	}

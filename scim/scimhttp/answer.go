@@ -47,6 +47,8 @@ type answer struct {
 	zip      *gzip.Writer // nil: not compressed
 	deadline time.Time    // when the write deadline was last set
 	sent     int64
+
+	request, response kept
 }
 
 func newAnswer(w http.ResponseWriter, r *http.Request, timeout time.Duration) *answer {
@@ -110,6 +112,7 @@ func (a *answer) fail(r engine.Response) (abort bool) {
 		a.Header().Del(name)
 	}
 	*a.buf, a.length, a.sent = (*a.buf)[:0], -1, 0
+	a.response = kept{most: a.response.most}
 	a.describe(r)
 	a.Header().Set("Content-Type", a.mediaType+charset)
 	if _, err := (message{scim.AsError(r.Err), r.Status}).WriteTo(a); err != nil {
@@ -152,6 +155,7 @@ func (a *answer) Write(p []byte) (int, error) {
 		a.sent += int64(len(p))
 		return len(p), nil
 	}
+	a.response.take(p)
 	if a.out == nil {
 		if len(*a.buf)+len(p) <= held {
 			*a.buf = append(*a.buf, p...)

@@ -68,6 +68,10 @@ func (h *Handler) read(r *http.Request, a *answer, compressed bool, limit int64,
 		in, hint = io.LimitReader(z, limit+1), 4*hint
 	}
 	var b bytes.Buffer
+	if compressed {
+		a.request.size = 0 // what was announced is another size
+	}
+	defer func() { a.request.whole(b.Bytes()) }()
 	b.Grow(int(hint) + bytes.MinRead)
 	n, err := b.ReadFrom(io.LimitReader(in, largeFrom))
 	for err == nil && n == largeFrom {

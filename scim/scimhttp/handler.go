@@ -57,6 +57,7 @@ type Options struct {
 	BodyTimeout, WriteTimeout time.Duration
 
 	Observe func(Exchange) // called after each response; nil: not observed
+	Bodies  int            // bytes of each body that Observe is given; 0: none
 	Logger  *slog.Logger   // for panics; nil: slog.Default()
 }
 
@@ -69,6 +70,21 @@ type Exchange struct {
 	Started   time.Time
 	Duration  time.Duration
 	BytesOut  int64 // of the answer's body, as sent
+
+	// RequestBody and ResponseBody are the bodies, or as much of their beginning
+	// as Options.Bodies says, without content encoding, and with what is secret in
+	// them. A body that was not read, since the request was refused before, is
+	// nil, and so is one that was not written, as with HEAD.
+	RequestBody, ResponseBody []byte
+
+	// RequestSize and ResponseSize are the sizes of the whole bodies in bytes,
+	// without content encoding. That of a body that was not read, or not to its
+	// end, is the Content-Length, if there was one, or what was read.
+	RequestSize, ResponseSize int64
+
+	// ResponseHeader is the answer's header. It is read while Observe is called,
+	// and not kept.
+	ResponseHeader http.Header
 }
 
 // Handler serves one engine or many. It is made by NewHandler or NewResolver.
@@ -159,6 +175,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := Exchange{HTTP: r, RequestID: id, Started: started}
 	a := newAnswer(w, r, h.o.WriteTimeout)
 	defer a.release()
+	a.request.size = max(r.ContentLength, 0)
+	if h.o.Observe != nil {
+		a.request.most, a.response.most = max(h.o.Bodies, 0), max(h.o.Bodies, 0)
+	}
 	aborted := false
 	func() {
 		defer func() {
@@ -177,6 +197,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		aborted = a.send(x.Response)
 	}()
 	x.BytesOut = a.sent
+	x.RequestBody, x.RequestSize = a.request.body, a.request.size
+	x.ResponseBody, x.ResponseSize = a.response.body, a.response.size
+	x.ResponseHeader = w.Header()
 	x.Duration = time.Since(started)
 	if h.o.Observe != nil {
 		h.o.Observe(x)

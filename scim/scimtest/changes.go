@@ -180,6 +180,10 @@ func testChangeQueries(t *testing.T, s *suite) {
 	}{
 		{scim.ChangeQuery{}, "create u0, create u1, create u2, create g, update g, update g, update u0, delete g", "the zero query selects all, oldest first"},
 		{scim.ChangeQuery{Limit: 2}, "create u0, create u1", "at most Limit records"},
+		{scim.ChangeQuery{Limit: 2, Newest: true}, "update u0, delete g", "the last records, oldest first"},
+		{scim.ChangeQuery{Limit: 3, Newest: true, ID: g.ID}, "update g, update g, delete g", "the last changes of one resource"},
+		{scim.ChangeQuery{Limit: 2, Newest: true, Person: users[0].ID}, "update g, update u0", "the last changes of a person"},
+		{scim.ChangeQuery{Limit: 1, Newest: true, Person: users[0].ID, Type: "Group"}, "update g", "the last change of a person's groups"},
 		{scim.ChangeQuery{Type: "User", ID: users[0].ID}, "create u0, update u0", "changes of one resource"},
 		{scim.ChangeQuery{Type: "Group", ID: users[0].ID}, "", "changes of one resource: the type counts"},
 		{scim.ChangeQuery{ID: g.ID}, "create g, update g, update g, delete g", "changes of one resource"},

@@ -1,0 +1,163 @@
+package lookingglass
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// mostMembers is how many members of a change are named.
+const mostMembers = 100
+
+// changes returns what a write changed, without secrets: the differences that
+// the engine found, or the whole of what came or went.
+func (r *redaction) changes(n *scim.TraceNotes, known func(id string) string) []Change {
+	var list []Change
+	membership := "members"
+	for i := range n.Deltas {
+		d := &n.Deltas[i]
+		c := Change{Path: d.Path.String()}
+		switch {
+		case d.Path.Attr != nil && d.Path.Attr.Membership:
+			membership = c.Path
+			if count(n.Members) > 0 {
+				continue // the backend knows better who really came and went
+			}
+			c.Before, c.After = memberNames(memberIDs(d.Removed), 0, known), memberNames(memberIDs(d.Added), 0, known)
+			if d.Reset {
+				c.Before = `"all earlier members"`
+			}
+		case r.names.in(c.Path) || d.Path.Leaf() != nil && !d.Path.Leaf().Filterable():
+			c.Before, c.After = masked(len(d.Removed) > 0), masked(len(d.Added) > 0)
+		default:
+			many := d.Path.Leaf() != nil && d.Path.Leaf().MultiValued
+			c.Before, c.After = r.json(d.Removed, many), r.json(d.Added, many)
+		}
+		list = append(list, c)
+	}
+	if len(n.Deltas) == 0 {
+		switch {
+		case n.Before == nil && n.After != nil:
+			list = r.whole(n.After, func(text string) Change { return Change{After: text} })
+		case n.Before != nil && n.After == nil:
+			list = r.whole(n.Before, func(text string) Change { return Change{Before: text} })
+		}
+		list = slices.DeleteFunc(list, func(c Change) bool { return c.Path == membership && count(n.Members) > 0 })
+	}
+	if m := n.Members; count(m) > 0 {
+		list = append(list, Change{Path: membership, Before: memberNames(m.Removed, m.MoreRemoved, known), After: memberNames(m.Added, m.MoreAdded, known)})
+	}
+	return list
+}
+
+// count is how many members a write moved.
+func count(m scim.Members) int {
+	return len(m.Added) + len(m.Removed) + m.MoreAdded + m.MoreRemoved
+}
+
+// masked is what stands for a secret, if it is there.
+func masked(there bool) string {
+	if there {
+		return `"` + mask + `"`
+	}
+	return ""
+}
+
+// json returns values as JSON without secrets: as an array if there may be
+// many, else the one.
+func (r *redaction) json(values []any, many bool) string {
+	switch {
+	case len(values) == 0:
+		return ""
+	case many:
+		return string(scim.AppendValue(nil, r.value(values)))
+	}
+	return string(scim.AppendValue(nil, r.value(values[0])))
+}
+
+// whole returns all that a resource holds, as changes.
+func (r *redaction) whole(res *scim.Resource, change func(string) Change) []Change {
+	attrs := res.Attrs
+	if attrs == nil && res.Text != nil {
+		v, err := parse([]byte("{"+string(res.Text)+"}"), false)
+		if err != nil {
+			return nil
+		}
+		attrs, _ = v.(scim.Object)
+	}
+	var list []Change
+	add := func(path string, v any) {
+		c := change("")
+		switch refs, isMembers := v.([]scim.MemberRef); {
+		case r.names.in(path):
+			c = change(masked(true))
+		case isMembers:
+			ids := make([]string, len(refs))
+			for i := range refs {
+				ids[i] = refs[i].ID
+			}
+			c = change(memberNames(ids, 0, func(string) string { return "" }))
+		default:
+			c = change(string(scim.AppendValue(nil, r.value(v))))
+		}
+		c.Path = path
+		list = append(list, c)
+	}
+	if res.ExternalID != "" {
+		add("externalId", res.ExternalID)
+	}
+	for _, m := range attrs {
+		add(m.Name, m.Value)
+	}
+	return list
+}
+
+// memberIDs returns the ids of the values of a membership's Delta.
+func memberIDs(values []any) []string {
+	ids := make([]string, 0, len(values))
+	for _, v := range values {
+		if m, ok := v.(scim.MemberRef); ok {
+			ids = append(ids, m.ID)
+		}
+	}
+	return ids
+}
+
+// memberNames returns members as a JSON array of their names, or ids where the
+// name is not at hand.
+func memberNames(ids []string, more int, known func(string) string) string {
+	if len(ids)+more == 0 {
+		return ""
+	}
+	shown := ids[:min(len(ids), mostMembers)]
+	list := make([]any, 0, len(shown)+1)
+	for _, id := range shown {
+		if name := known(id); name != "" {
+			id = name
+		}
+		list = append(list, id)
+	}
+	if more += len(ids) - len(shown); more > 0 {
+		list = append(list, "and "+strconv.Itoa(more)+" more")
+	}
+	return string(scim.AppendValue(nil, list))
+}
+
+// stepsOf returns the steps of a trace.
+func stepsOf(t *scim.Trace) []Step {
+	steps := t.Steps()
+	if len(steps) == 0 {
+		return nil
+	}
+	list := make([]Step, 0, len(steps)+1)
+	for _, s := range steps {
+		list = append(list, Step{Kind: s.Kind, Text: s.Text, Start: s.Start.Microseconds(), Took: s.Took.Microseconds(), Rows: s.Rows,
+			Times: s.Times, Failed: s.Failed})
+		if s.Skipped > 0 {
+			list = append(list, Step{Kind: s.Kind, Text: fmt.Sprintf("… and %d more", s.Skipped), Start: (s.Start + s.Took).Microseconds(), Rows: -1})
+		}
+	}
+	return list
+}

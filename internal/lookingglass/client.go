@@ -1,0 +1,205 @@
+package lookingglass
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// agents are what clients put into User-Agent, in lower case, the more telling
+// first. Sure ones need no other evidence; of the others any may be anybody's
+// library.
+var agents = []struct {
+	part, kind string
+	sure       bool
+}{
+	{"okta", "okta", true},
+	{"azure", "entra", true},
+	{"entra", "entra", true},
+	{"microsoft", "entra", true},
+	{"sailpoint", "sailpoint", true},
+	{"onelogin", "onelogin", true},
+	{"jumpcloud", "jumpcloud", true},
+	{"authentik", "authentik", true},
+	{"keycloak", "keycloak", true},
+	{"midpoint", "midpoint", true},
+	{"google-auto-provisioning", "google", true},
+	{"pingfederate", "ping", true},
+	{"pingone", "ping", true},
+	{"oracle", "oracle", true},
+	{"rippling", "rippling", true},
+	{"rollcall", "rollcall", true},
+	{"curl/", "curl", true},
+	{"postman", "postman", true},
+	{"mozilla", "browser", true},
+	{"python", "python", false},
+	{"go-http-client", "go", false},
+	{"apache-httpclient", "java", false},
+	{"java", "java", false},
+}
+
+// labels are the clients' names as people know them.
+var labels = map[string]string{"okta": "Okta", "entra": "Entra ID", "sailpoint": "SailPoint", "onelogin": "OneLogin", "ping": "Ping",
+	"jumpcloud": "JumpCloud", "google": "Google Workspace", "authentik": "authentik", "keycloak": "Keycloak", "midpoint": "midPoint",
+	"oracle": "Oracle", "rippling": "Rippling", "rollcall": "Rollcall", "curl": "curl", "postman": "Postman", "browser": "a browser",
+	"python": "a Python program", "go": "a Go program", "java": "a Java program", "unknown": "an unknown client"}
+
+// Label returns the name of a kind of client as people know it.
+func Label(kind string) string {
+	if l, ok := labels[kind]; ok {
+		return l
+	}
+	return kind
+}
+
+// habits are what tells a client by how it asks, where its User-Agent does not.
+var habits = []struct {
+	kind, how string
+	is        func(*evidence) bool
+}{
+	{"entra", "the query flag aadOptscim062020", func(e *evidence) bool { return e.flag("aadoptscim062020") }},
+	{"entra", "the query flag AzureAdScimPatch062020", func(e *evidence) bool { return e.flag("azureadscimpatch062020") }},
+	{"entra", "a schema of Microsoft's in the body", func(e *evidence) bool {
+		return e.schema("http://schemas.microsoft.com/") || e.schema("urn:ietf:params:scim:schemas:extension:enterprise:2.0User")
+	}},
+	{"entra", "PATCH operations with capital letters", func(e *evidence) bool {
+		return e.op(func(op, _ string, _ any) bool { return op == "Add" || op == "Replace" || op == "Remove" })
+	}},
+	{"entra", "members with an empty $ref", func(e *evidence) bool {
+		return e.op(func(_, path string, v any) bool {
+			list, _ := v.([]any)
+			return strings.EqualFold(path, "members") && slices.ContainsFunc(list, func(m any) bool {
+				o, _ := m.(scim.Object)
+				ref, there := o.Lookup("$ref")
+				return there && ref == nil
+			})
+		})
+	}},
+	{"okta", "a group push that repeats id and displayName", func(e *evidence) bool {
+		return e.op(func(op, path string, v any) bool {
+			o, _ := v.(scim.Object)
+			return op == "replace" && path == "" && o.Get("id") != nil && o.Get("displayName") != nil && o.Get("schemas") == nil
+		})
+	}},
+	{"okta", "Accept-Charset and a SCIM media type", func(e *evidence) bool {
+		return strings.EqualFold(e.header("Accept-Charset"), "utf-8") && strings.Contains(e.header("Accept"), "scim+json")
+	}},
+	{"onelogin", "no User-Agent, and a question mark at the end of the address", func(e *evidence) bool {
+		return e.agent == "" && e.bareQuestion
+	}},
+	{"authentik", "an unquoted value in a lookup", func(e *evidence) bool {
+		return slices.Contains(e.rules, "QRY-02") && e.header("Content-Type") == "application/scim+json"
+	}},
+	{"ping", `a filter such as username Eq "…"`, func(e *evidence) bool { return strings.HasPrefix(e.filter, "username Eq ") }},
+	{"sailpoint", "one operation without a path for each part of a name", func(e *evidence) bool {
+		parts := 0
+		e.op(func(op, path string, v any) bool {
+			o, _ := v.(scim.Object)
+			_, part := o.Get("name").(scim.Object)
+			if op == "replace" && path == "" && len(o) == 1 && part {
+				parts++
+			}
+			return false
+		})
+		return parts > 1
+	}},
+}
+
+// evidence is what a request shows of who sent it.
+type evidence struct {
+	agent, actor string
+	headers      []Header
+	query        string // as written
+	filter       string
+	body         scim.Object
+	rules        []string
+	bareQuestion bool
+}
+
+func (e *evidence) header(name string) string {
+	for _, h := range e.headers {
+		if strings.EqualFold(h.Name, name) {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+func (e *evidence) flag(name string) bool { return strings.Contains(strings.ToLower(e.query), name) }
+
+// schema reports whether the body names a schema that begins so.
+func (e *evidence) schema(prefix string) bool {
+	list, _ := e.body.Get("schemas").([]any)
+	return slices.ContainsFunc(list, func(v any) bool {
+		s, _ := v.(string)
+		return strings.HasPrefix(s, prefix)
+	})
+}
+
+// op reports whether is holds for an operation of the body.
+func (e *evidence) op(is func(op, path string, value any) bool) bool {
+	list, _ := e.body.Get("Operations").([]any)
+	return slices.ContainsFunc(list, func(v any) bool {
+		o, _ := v.(scim.Object)
+		op, _ := o.Get("op").(string)
+		path, _ := o.Get("path").(string)
+		return op != "" && is(op, path, o.Get("value"))
+	})
+}
+
+// remembered bounds the connections whose client is kept in mind.
+const remembered = 1000
+
+// clients tells clients apart. What one request of a connection (a token's name
+// and a User-Agent) gave away counts for its next ones.
+type clients map[string]Client
+
+func (c clients) of(e *evidence) Client {
+	kind, sure := agentKind(e.agent)
+	if sure {
+		return Client{kind, "User-Agent " + short(e.agent)}
+	}
+	connection := e.actor + "\x00" + e.agent
+	for _, h := range habits {
+		if h.is(e) {
+			if len(c) >= remembered {
+				clear(c)
+			}
+			c[connection] = Client{h.kind, "an earlier request with this token: " + h.how}
+			return Client{h.kind, h.how}
+		}
+	}
+	if known, ok := c[connection]; ok {
+		return known
+	}
+	if kind, ok := agentKind(e.actor); ok && e.actor != "" {
+		return Client{kind, "the token's name, " + short(e.actor)}
+	}
+	switch {
+	case kind != "":
+		return Client{kind, "User-Agent " + short(e.agent)}
+	case e.agent == "":
+		return Client{"unknown", "no User-Agent, and nothing else that tells"}
+	}
+	return Client{"unknown", "User-Agent " + short(e.agent)}
+}
+
+func agentKind(agent string) (kind string, sure bool) {
+	agent = strings.ToLower(agent)
+	for _, a := range agents {
+		if strings.Contains(agent, a.part) {
+			return a.kind, a.sure
+		}
+	}
+	return "", false
+}
+
+// short cuts a text that a client chose.
+func short(s string) string {
+	const most = 120
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

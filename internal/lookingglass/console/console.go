@@ -1,0 +1,143 @@
+// Package console is the Looking Glass in the browser: pages over a Recorder
+// and an engine, rendered here, with no build step.
+package console
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/engine"
+)
+
+// Path is where the console is mounted.
+const Path = "/looking-glass"
+
+// Options configures a Console. Recorder, Engine and Base are required.
+type Options struct {
+	Recorder *lookingglass.Recorder
+	Engine   func() *engine.Engine      // the directory's, or the façade's
+	Base     func(*http.Request) string // base URI of the SCIM endpoints as the browser reaches them
+	Changes  scim.ChangeFeed            // nil: there is no change log (façade)
+	Deleted  scim.Undeleter             // nil: nothing deleted is kept
+	Facade   string                     // name of the application behind, or "" in directory mode
+
+	// Viewer and Admin report whether a token may look, and may write too. An
+	// admin's token is also what the console's own SCIM requests carry. Nil
+	// accepts none.
+	Viewer, Admin func(token string) bool
+	Open          bool // no token is set: loopback clients only, as admin
+	LoopbackOnly  bool // with a token too (façade without a console token)
+
+	// WithToken returns the context in which the engine is called for somebody
+	// who logged in with this token. Nil: the context as it is.
+	WithToken func(ctx context.Context, token string) context.Context
+
+	// Secure reports whether the browser reaches this server by TLS, so that its
+	// cookie may be limited to that. Nil: if the request came by TLS.
+	Secure func(*http.Request) bool
+
+	Version string // of the program, for the footer
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// Console is the web console. Safe for concurrent use.
+type Console struct {
+	o         Options
+	mux       *http.ServeMux
+	pages     map[string]*template.Template // by file name
+	sessions  sessions
+	scratches scratches     // directories of guided flows
+	streams   chan struct{} // one element for each event stream that is open
+	closed    chan struct{}
+	close     sync.Once
+	desk      *people.Desk
+	lists     lists
+}
+
+// New returns a Console.
+func New(o Options) *Console {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.Logger = cmp.Or(o.Logger, slog.Default())
+	if o.Viewer == nil {
+		o.Viewer = func(string) bool { return false }
+	}
+	if o.Admin == nil {
+		o.Admin = func(string) bool { return false }
+	}
+	if o.WithToken == nil {
+		o.WithToken = func(ctx context.Context, _ string) context.Context { return ctx }
+	}
+	if o.Secure == nil {
+		o.Secure = func(r *http.Request) bool { return r.TLS != nil }
+	}
+	c := &Console{
+		o:       o,
+		mux:     http.NewServeMux(),
+		pages:   parsePages(),
+		streams: make(chan struct{}, maxStreams),
+		closed:  make(chan struct{}),
+		desk:    newDesk(o),
+	}
+	c.scratches.now = o.Now
+	c.routes(c.mux)
+	return c
+}
+
+// Close ends the event streams, which would otherwise never end. It may be
+// called more than once.
+func (c *Console) Close() {
+	c.close.Do(func() {
+		close(c.closed)
+		c.scratches.stop()
+	})
+}
+
+// policy is what the pages may load and do: their own script and style files,
+// and nothing inline.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+// ServeHTTP answers everything below Path. It must get requests before anything
+// that answers other origins.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	h.Set("Referrer-Policy", "same-origin") // no-referrer would make browsers hide the origin of our own forms
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-Robots-Tag", "noindex")
+	h.Set("Cache-Control", "no-store")
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler { //nolint:errorlint,err113 // as net/http compares it
+				panic(p)
+			}
+			c.o.Logger.Error("the console failed", "path", r.URL.Path, "error", fmt.Sprint(p))
+			http.Error(w, "Something went wrong here; the log says more.", http.StatusInternalServerError)
+		}
+	}()
+	if r, ok := c.admit(w, r); ok {
+		c.mux.ServeHTTP(w, r)
+	}
+}
+
+// public reports whether a path needs no session: what the login page is made of.
+func public(path string) bool {
+	return path == Path+"/login" || strings.HasPrefix(path, Path+"/static/")
+}

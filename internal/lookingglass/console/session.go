@@ -1,0 +1,283 @@
+package console
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	cookieName  = "rollcall_looking_glass"
+	sessionTime = 12 * time.Hour
+	maxSessions = 1000 // at once; then the oldest end
+)
+
+// Who is who looks at the console.
+type Who struct {
+	Token   string // that they logged in with; "" in open mode
+	Admin   bool   // may write
+	expires time.Time
+}
+
+// sessions are those who have logged in, by the SHA-256 of what is in their
+// cookie: who reads this memory can't become one of them.
+type sessions struct {
+	mu sync.Mutex
+	by map[[sha256.Size]byte]*Who
+}
+
+func (s *sessions) add(who *Who, now time.Time) (id string) {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	id = base64.RawURLEncoding.EncodeToString(random[:])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.by == nil {
+		s.by = map[[sha256.Size]byte]*Who{}
+	}
+	var oldest [sha256.Size]byte
+	var first *Who
+	for key, w := range s.by {
+		if !now.Before(w.expires) {
+			delete(s.by, key)
+		} else if first == nil || w.expires.Before(first.expires) {
+			oldest, first = key, w
+		}
+	}
+	if len(s.by) >= maxSessions {
+		delete(s.by, oldest)
+	}
+	s.by[sha256.Sum256([]byte(id))] = who
+	return id
+}
+
+func (s *sessions) get(id string, now time.Time) *Who {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	who := s.by[sha256.Sum256([]byte(id))]
+	if who == nil || !now.Before(who.expires) {
+		return nil
+	}
+	return who
+}
+
+func (s *sessions) end(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.by, sha256.Sum256([]byte(id)))
+}
+
+type whoKey struct{}
+
+// who returns who sent the request, or nil. Past admit it is nil only on the
+// pages that need nobody.
+func (c *Console) who(r *http.Request) *Who {
+	who, _ := r.Context().Value(whoKey{}).(*Who)
+	return who
+}
+
+// context is the one in which the engine is called for who sent the request.
+func (c *Console) context(r *http.Request) context.Context {
+	if who := c.who(r); who != nil {
+		return c.o.WithToken(r.Context(), who.Token)
+	}
+	return r.Context()
+}
+
+// current reports whether the session of a request has not ended since.
+func (c *Console) current(r *http.Request) bool {
+	if c.o.Open {
+		return true
+	}
+	cookie, err := r.Cookie(cookieName)
+	return err == nil && c.sessions.get(cookie.Value, c.o.Now()) != nil
+}
+
+// admit decides who may go on; it answers those who may not.
+func (c *Console) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+	if (c.o.Open || c.o.LoopbackOnly) && !fromHere(r) {
+		c.refuse(w, r, c.loopbackOnly())
+		return nil, false
+	}
+	if !safe(r.Method) && !ownOrigin(r) {
+		c.refuse(w, r, "This was sent by a page of another origin. Reload the console and try again.")
+		return nil, false
+	}
+	var who *Who
+	switch cookie, err := r.Cookie(cookieName); {
+	case c.o.Open:
+		who = &Who{Admin: true}
+	case err == nil:
+		who = c.sessions.get(cookie.Value, c.o.Now())
+	}
+	if who != nil {
+		r = r.WithContext(context.WithValue(r.Context(), whoKey{}, who))
+	}
+	switch {
+	case who == nil && !public(r.URL.Path):
+		c.askLogin(w, r)
+		return nil, false
+	case who != nil && !who.Admin && !safe(r.Method) && !public(r.URL.Path) && r.URL.Path != Path+"/logout" && !compares(r.URL.Path) && !rehearses(r.URL.Path):
+		c.refuse(w, r, "You are logged in with the token that may look only. Log in with the API token to change something.")
+		return nil, false
+	}
+	return r, true
+}
+
+func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// refuse answers 403: a page, or a line of text for scripts.
+func (c *Console) refuse(w http.ResponseWriter, r *http.Request, why string) {
+	if wantsFragment(r) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
+		http.Error(w, why, http.StatusForbidden)
+		return
+	}
+	c.fail(w, r, http.StatusForbidden, "You can't do this here", why)
+}
+
+// askLogin sends who has not logged in to the login page, and from there back.
+func (c *Console) askLogin(w http.ResponseWriter, r *http.Request) {
+	login := Path + "/login"
+	if r.Method == http.MethodGet && r.URL.Path != Path {
+		login += "?to=" + url.QueryEscape(r.URL.RequestURI())
+	}
+	switch {
+	case wantsFragment(r):
+		w.Header().Set("HX-Redirect", Path+"/login")
+		http.Error(w, "Log in first.", http.StatusUnauthorized)
+	case r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
+		http.Redirect(w, r, login, http.StatusSeeOther)
+	default:
+		http.Error(w, "Log in first.", http.StatusUnauthorized)
+	}
+}
+
+// fromHere reports whether a request comes from this machine: by its address, by
+// not having come through a proxy, and by the name it was sent to, since a page
+// anywhere can give its own name the address of this machine.
+func fromHere(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if len(r.Header.Values(name)) > 0 {
+			return false
+		}
+	}
+	address, _, err := net.SplitHostPort(r.RemoteAddr)
+	return err == nil && isLoopback(address) && isLoopback(hostname(r.Host))
+}
+
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return strings.Trim(host, "[]")
+}
+
+func isLoopback(name string) bool {
+	ip := net.ParseIP(name)
+	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// ownOrigin reports whether a request was sent by a page of ours, or by no page
+// at all: browsers say so by Sec-Fetch-Site where they trust the connection, and
+// by Origin with what is not a plain read.
+func ownOrigin(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+		return false
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+}
+
+func (c *Console) loopbackOnly() string {
+	if c.o.Open {
+		return "No token is set, so the console answers this machine alone. Open it on the machine itself as localhost, or set ROLLCALL_CONSOLE_TOKEN."
+	}
+	return "Without ROLLCALL_CONSOLE_TOKEN the console answers this machine alone. Open it on the machine itself as localhost, or set that token."
+}
+
+// notice says who may see this console, where that is worth saying.
+func (c *Console) notice(r *http.Request) string {
+	switch who := c.who(r); {
+	case c.o.Open:
+		return "No token is set: everybody who reaches the SCIM endpoints can change the directory. This console answers loopback clients only."
+	case c.o.LoopbackOnly:
+		return "This console answers loopback clients only, since ROLLCALL_CONSOLE_TOKEN is not set."
+	case who != nil && !who.Admin:
+		return "You may look, and change nothing."
+	}
+	return ""
+}
+
+func (c *Console) sessionRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+Path+"/login", func(w http.ResponseWriter, r *http.Request) {
+		if c.who(r) != nil {
+			http.Redirect(w, r, Path, http.StatusSeeOther)
+			return
+		}
+		c.render(w, r, http.StatusOK, "login.html", loginForm{To: r.URL.Query().Get("to")})
+	})
+	mux.HandleFunc("POST "+Path+"/login", c.login)
+	mux.HandleFunc("POST "+Path+"/logout", c.logout)
+}
+
+// loginForm is what login.html shows.
+type loginForm struct {
+	To    string // where to go then
+	Wrong bool   // the token is none that is known
+}
+
+// login takes a token and gives a cookie for it.
+func (c *Console) login(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	token, to := strings.TrimSpace(r.PostFormValue("token")), r.PostFormValue("to")
+	who := &Who{Token: token, expires: c.o.Now().Add(sessionTime)}
+	switch {
+	case token == "":
+		who = nil
+	case c.o.Admin(token):
+		who.Admin = true
+	case !c.o.Viewer(token):
+		who = nil
+	}
+	if who == nil {
+		c.o.Logger.Warn("the console refused a token", "remote", r.RemoteAddr)
+		c.render(w, r, http.StatusUnauthorized, "login.html", loginForm{To: to, Wrong: true})
+		return
+	}
+	if old, err := r.Cookie(cookieName); err == nil {
+		c.sessions.end(old.Value)
+	}
+	c.setCookie(w, r, c.sessions.add(who, c.o.Now()), int(sessionTime.Seconds()))
+	if u, err := url.Parse(to); err != nil || u.Scheme != "" || u.Host != "" || path.Clean(u.Path) != u.Path ||
+		u.Path != Path && !strings.HasPrefix(u.Path, Path+"/") {
+		to = Path
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		c.sessions.end(cookie.Value)
+		c.lists.forgetAll(c.owner(r))
+	}
+	c.setCookie(w, r, "", -1)
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	http.Redirect(w, r, Path+"/login", http.StatusSeeOther)
+}
+
+func (c *Console) setCookie(w http.ResponseWriter, r *http.Request, value string, age int) {
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: Path, MaxAge: age,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: c.o.Secure(r)})
+}

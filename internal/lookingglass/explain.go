@@ -1,0 +1,210 @@
+package lookingglass
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/compat"
+	"github.com/rollcall-scim/rollcall/scim/filter"
+)
+
+// How many touched ids are kept of a read and of a write.
+const (
+	mostRead    = 200
+	mostWritten = 2000
+)
+
+// ruleTexts are the rules of package compat in words.
+var ruleTexts = func() map[string]string {
+	m := map[string]string{}
+	for _, r := range compat.Rules() {
+		m[r.ID] = r.What
+	}
+	return m
+}()
+
+// explain makes the record of what was seen. Only the worker calls it.
+func (r *Recorder) explain(s *seen, seq int64) *Exchange {
+	r.recall()
+	red := &redaction{names: r.names, words: r.words}
+	headers, answerHeaders := red.fields(s.headers), red.fields(s.answer)
+	resp, notes := &s.x.Response, s.trace.Notes()
+	x := &Exchange{Seq: seq, ID: s.x.RequestID, Time: s.x.Started.UTC().Truncate(time.Millisecond), Tenant: r.o.Tenant, Actor: s.actor,
+		Method: s.method, Local: s.x.Request.Path, Base: s.x.Request.Base, Op: resp.Operation, Type: resp.Type, Target: resp.ID,
+		Status: resp.Status, Micros: Split{Total: s.x.Duration.Microseconds(), Parse: notes.Parse.Microseconds(),
+			Backend: notes.Backend.Microseconds(), Encode: notes.Encode.Microseconds()}}
+	if x.Time.IsZero() {
+		x.Time = r.o.Now().UTC().Truncate(time.Millisecond)
+	}
+	x.Path = red.path(s.target, s.url)
+	if x.Local == "" {
+		x.Local = x.Path
+	}
+	raw := ""
+	if s.url != nil {
+		raw = s.url.RawQuery
+		x.Query, x.Sent = red.query(raw)
+	}
+
+	request, asked := red.message(s.x.RequestBody, s.x.RequestSize)
+	response, answered := red.message(s.x.ResponseBody, s.x.ResponseSize)
+	body, _ := asked.(scim.Object)
+	answer, _ := answered.(scim.Object)
+	request.Headers, response.Headers = headers, answerHeaders
+	x.Request, x.Response = request, response
+
+	text, _ := body.Get("filter").(string)
+	if text == "" && s.x.Request.Query != nil {
+		text = red.filter(s.x.Request.Query.Get("filter"))
+	}
+	f := notes.Filter
+	if f == nil && text != "" && text != mask {
+		f, _ = filter.Parse(text, filter.Options{UnquotedStrings: true})
+	}
+	x.Filter = Tree(f)
+	x.Steps = stepsOf(s.trace)
+
+	known := r.known.learn(answer)
+	x.Changes = red.changes(&notes, known)
+	for _, id := range resp.Rules {
+		x.Rules = append(x.Rules, Rule{ID: id, What: ruleTexts[id]})
+	}
+	e := &evidence{actor: s.actor, headers: s.headers, query: raw, filter: text, body: body, rules: resp.Rules,
+		bareQuestion: strings.HasSuffix(s.target, "?")}
+	e.agent = e.header("User-Agent")
+	x.Client = r.clients.of(e)
+	x.Fault = faultOf(x, resp.Err, answer)
+	x.Lookup = lookup(x, f, answer)
+	x.Name = nameOf(x, body, answer, &notes, known)
+	x.Touched = touched(x, &notes)
+	red.scrub(x)
+	return x
+}
+
+// lookup returns what the request looked for.
+func lookup(x *Exchange, f scim.Filter, answer scim.Object) *Lookup {
+	switch {
+	case x.Status == http.StatusNotFound && x.Op == "get" && missedID(x.Local) != "":
+		return &Lookup{Attribute: "id", Value: missedID(x.Local)}
+	case x.Status != http.StatusOK || f == nil:
+		return nil
+	}
+	attribute, value, ok := lookupOf(f)
+	if !ok {
+		return nil
+	}
+	found := 0
+	if n, is := answer.Get("totalResults").(json.Number); is {
+		found, _ = strconv.Atoi(n.String())
+	} else if list, is := answer.Get("Resources").([]any); is {
+		found = len(list)
+	} else {
+		return nil // the answer is not at hand
+	}
+	return &Lookup{attribute, value, found}
+}
+
+// nameOf returns the name of the resource that the exchange is about.
+func nameOf(x *Exchange, body, answer scim.Object, n *scim.TraceNotes, known func(string) string) string {
+	for _, o := range []scim.Object{answer, attrs(n.After), attrs(n.Before), body} {
+		if name := naming(o); name != "" {
+			return name
+		}
+	}
+	if name := known(x.Target); name != "" {
+		return name
+	}
+	if x.Lookup != nil && x.Lookup.Attribute != "id" {
+		return x.Lookup.Value
+	}
+	return ""
+}
+
+func attrs(r *scim.Resource) scim.Object {
+	if r == nil {
+		return nil
+	}
+	return r.Attrs
+}
+
+// naming is userName or else displayName.
+func naming(o scim.Object) string {
+	for _, name := range []string{"userName", "displayName"} {
+		v, _ := o.Lookup(name)
+		if s, _ := v.(string); s != "" {
+			return short(s)
+		}
+	}
+	return ""
+}
+
+// touched returns the ids of what the exchange is about, each once.
+func touched(x *Exchange, n *scim.TraceNotes) []string {
+	most := mostWritten
+	if x.Method == http.MethodGet || x.Op == "search" || x.Op == "list" {
+		most = mostRead
+	}
+	var list []string
+	have := map[string]bool{"": true}
+	add := func(ids ...string) {
+		for _, id := range ids {
+			if !have[id] && len(list) < most {
+				have[id] = true
+				list = append(list, id)
+			}
+		}
+	}
+	add(x.Target)
+	if x.Lookup != nil && x.Lookup.Attribute == "id" {
+		add(x.Lookup.Value)
+	}
+	add(n.Members.Added...)
+	add(n.Members.Removed...)
+	for i := range n.Deltas {
+		if a := n.Deltas[i].Path.Attr; a != nil && a.Membership {
+			add(memberIDs(n.Deltas[i].Added)...)
+			add(memberIDs(n.Deltas[i].Removed)...)
+		}
+	}
+	add(n.Touched...)
+	return list
+}
+
+// acquaintances are names by ids, of resources that were in answers lately.
+type acquaintances map[string]string
+
+// mostKnown bounds them.
+const mostKnown = 4096
+
+// learn notes the names in an answer, and returns a function that tells them.
+func (a acquaintances) learn(answer scim.Object) func(id string) string {
+	one := func(o scim.Object) {
+		id, _ := o.Get("id").(string)
+		if name := naming(o); id != "" && name != "" {
+			if len(a) >= mostKnown {
+				clear(a)
+			}
+			a[id] = name
+		}
+	}
+	one(answer)
+	list, _ := answer.Get("Resources").([]any)
+	for _, e := range list {
+		o, _ := e.(scim.Object)
+		one(o)
+	}
+	if members, ok := answer.Get("members").([]any); ok {
+		for _, e := range members[:min(len(members), mostMembers)] {
+			o, _ := e.(scim.Object)
+			id, _ := o.Get("value").(string)
+			if name, _ := o.Get("display").(string); id != "" && name != "" && len(a) < mostKnown {
+				a[id] = short(name)
+			}
+		}
+	}
+	return func(id string) string { return a[id] }
+}

@@ -1,0 +1,80 @@
+package flows
+
+var discovery = &Flow{
+	ID:    "discovery",
+	Title: "What does this server offer?",
+	About: "A client that has never seen a server can ask it: what it supports, which types it has, what each attribute is like. Here are the answers, and how an error looks.",
+	Steps: []Step{
+		{
+			Title:   "What is supported",
+			Why:     "Identity providers fetch this when a connection is tested: whether PATCH, Bulk, filters and sorting are there, and their limits.",
+			Section: "RFC 7643 §5",
+			Method:  "GET", Path: "/ServiceProviderConfig",
+			Status: 200,
+			Look:   "filter.maxResults is the largest page; bulk.maxOperations the longest bulk message.",
+		},
+		{
+			Title:   "Which types there are",
+			Why:     "Each type has an endpoint, a schema, and the extensions that its resources may carry.",
+			Section: "RFC 7643 §6",
+			Method:  "GET", Path: "/ResourceTypes",
+			Status: 200,
+			Look:   "User and Group. A directory with schemas of its own lists their types here too.",
+		},
+		{
+			Title:   "What a user is like",
+			Why:     "The schema says of each attribute its type, whether it has several values, who may write it, when it is returned and whether it must be unique.",
+			Section: "RFC 7643 §7",
+			Method:  "GET", Path: "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User",
+			Status: 200,
+			Look:   "Find password: mutability writeOnly, returned never. Nothing that comes out of a server may contain it.",
+		},
+		{
+			Title:   "What an extension adds",
+			Why:     "The enterprise extension has what HR systems know: employee number, department, manager.",
+			Section: "RFC 7643 §4.3",
+			Method:  "GET", Path: "/Schemas/urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+			Status: 200,
+			Look:   "manager is complex: its value is the id of another user.",
+		},
+		{
+			Name:    "alice",
+			Title:   "Use it",
+			Why:     "The attributes of an extension stand in an object of their own, under its URN, and schemas names both.",
+			Section: "RFC 7643 §3.3",
+			Method:  "POST", Path: "/Users",
+			Body: `{
+  "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
+  "userName": "alice@example.com",
+  "password": "correct horse battery staple",
+  "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"employeeNumber": "1001", "department": "Exploration"}
+}`,
+			Status: 201,
+			Look:   "The password was accepted and is nowhere in the answer.",
+		},
+		{
+			Title:   "Only what is needed",
+			Why:     "attributes names what to return. id always comes along.",
+			Section: "RFC 7644 §3.9",
+			Method:  "GET", Path: "/Users/{{alice.id}}?attributes=userName,urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
+			Status: 200,
+			Look:   "An attribute of an extension is named by its URN, a colon, and its name.",
+		},
+		{
+			Title:   "Who may do what where",
+			Why:     "A method that an endpoint does not have is refused with a list of those it has.",
+			Section: "RFC 9110 §15.5.6",
+			Method:  "DELETE", Path: "/Users",
+			Status: 405,
+			Look:   "405, as a SCIM error. Nobody deletes everybody by leaving out an id.",
+		},
+		{
+			Title:   "An address that is none",
+			Why:     "A wrong base URL is the most frequent fault when a connection is set up: one /v2 too many, or a missing /scim.",
+			Section: "RFC 7644 §3.12",
+			Method:  "GET", Path: "/Userz",
+			Status: 404,
+			Look:   "Still a SCIM error, so that the client's log has a text to show.",
+		},
+	},
+}

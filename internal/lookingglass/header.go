@@ -1,0 +1,212 @@
+package lookingglass
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// private are parts of the names of header fields whose values nobody is shown,
+// in lower case.
+var private = []string{"auth", "cookie", "token", "secret", "key", "password", "passwd", "credential", "session", "signature", "jwt", "assertion"}
+
+// header returns a header field as it is kept.
+func (r *redaction) header(name, value string) Header {
+	lower := strings.ToLower(name)
+	switch {
+	case slices.ContainsFunc(private, func(part string) bool { return strings.Contains(lower, part) }):
+		r.hideHeader(lower, value)
+		return Header{name, maskHeader(value)}
+	case looksSecret(value):
+		r.hideHeader(lower, value)
+		return Header{name, mask}
+	case strings.Contains(value, "://"):
+		return Header{name, r.address(value)}
+	}
+	return Header{name, value}
+}
+
+// maskHeader masks a credential and leaves its scheme, which is no secret and
+// often the fault.
+func maskHeader(value string) string {
+	scheme, rest, found := strings.Cut(strings.TrimLeft(value, " "), " ")
+	if found && rest != "" && slices.Contains(schemes, strings.ToLower(scheme)) {
+		return scheme + " " + mask
+	}
+	return mask
+}
+
+// schemes are authorization schemes: no secrets.
+var schemes = []string{"bearer", "basic", "digest", "dpop", "negotiate", "apikey", "token"}
+
+// looksSecret reports whether a value of any header is a credential by its
+// looks: a scheme with something after it, or a JSON Web Token.
+func looksSecret(value string) bool {
+	lower := strings.ToLower(value)
+	return strings.HasPrefix(lower, "bearer ") || strings.HasPrefix(lower, "basic ") ||
+		strings.Contains(value, "eyJ") && strings.Count(value, ".") >= 2
+}
+
+// hideHeader hides the parts of a masked field: credentials, the values of
+// cookies, and what Basic authentication encodes (RFC 7617 §2).
+func (r *redaction) hideHeader(lower, value string) {
+	if !slices.Contains(schemes, strings.ToLower(value)) {
+		r.hide(value)
+	}
+	if strings.Contains(lower, "cookie") {
+		for part := range strings.SplitSeq(value, ";") {
+			if _, v, ok := strings.Cut(part, "="); ok {
+				v = strings.Trim(strings.TrimSpace(v), `"`)
+				r.hide(v)
+				if plain, err := url.QueryUnescape(v); err == nil {
+					r.hide(plain)
+				}
+			}
+		}
+		return
+	}
+	fields := strings.Fields(strings.ReplaceAll(value, ",", " "))
+	for i, f := range fields {
+		if i == 0 && len(fields) > 1 || slices.Contains(schemes, strings.ToLower(f)) {
+			continue
+		}
+		r.hide(strings.Trim(f, `"`))
+		if _, v, ok := strings.Cut(f, `="`); ok {
+			r.hide(strings.Trim(v, `"`))
+		}
+		if plain, err := base64.StdEncoding.DecodeString(f); err == nil && strings.HasPrefix(strings.ToLower(value), "basic ") {
+			r.hide(string(plain))
+			if _, password, ok := strings.Cut(string(plain), ":"); ok {
+				r.hide(password)
+			}
+		}
+	}
+}
+
+// address returns a URL without what may be secret in it.
+func (r *redaction) address(value string) string {
+	u, err := url.Parse(value)
+	if err != nil {
+		r.hide(value)
+		return mask
+	}
+	if u.User != nil {
+		r.user(u.User)
+		u.User = nil
+	}
+	u.Fragment, u.RawFragment = "", ""
+	_, u.RawQuery = r.query(u.RawQuery)
+	return u.String()
+}
+
+// user hides the password of a URL.
+func (r *redaction) user(u *url.Userinfo) {
+	if password, ok := u.Password(); ok {
+		r.hide(password)
+		r.hide(url.QueryEscape(password))
+	}
+	r.hide(u.String())
+}
+
+// shown are the query parameters whose values are shown: those of SCIM, in
+// lower case (RFC 7644 §3.4.2, RFC 9865 §2), and our own.
+var shown = []string{"filter", "sortby", "sortorder", "startindex", "count", "cursor", "attributes", "excludedattributes", "dryrun"}
+
+// flags are parameters without a value that are known.
+var flags = []string{"aadoptscim062020", "azureadscimpatch062020", "dryrun"}
+
+// query returns a query string decoded for reading, and as it can be sent
+// again, both without what may be secret.
+func (r *redaction) query(raw string) (reading, sent string) {
+	if raw == "" {
+		return "", ""
+	}
+	var read, send []string
+	for part := range strings.SplitSeq(raw, "&") {
+		name, value, has := strings.Cut(part, "=")
+		plainName, err := url.QueryUnescape(name)
+		plain, err2 := url.QueryUnescape(value)
+		lower := strings.ToLower(plainName)
+		switch {
+		case err != nil, err2 != nil, !has && part != "" && !slices.Contains(flags, lower), !decent(plainName):
+			r.hide(part)
+			r.hide(value)
+			r.hide(plain)
+			plainName, plain, has = mask, "", false
+		case !has:
+		case lower == "filter":
+			plain = r.filter(plain)
+		case !slices.Contains(shown, lower) && !slices.Contains(flags, lower) || r.names.in(plain):
+			if plain != "" {
+				r.hide(plain)
+				r.hide(value)
+				plain = mask
+			}
+		}
+		if has {
+			read = append(read, plainName+"="+plain)
+			send = append(send, url.QueryEscape(plainName)+"="+url.QueryEscape(plain))
+		} else {
+			read, send = append(read, plainName), append(send, url.QueryEscape(plainName))
+		}
+	}
+	return strings.Join(read, "&"), strings.Join(send, "&")
+}
+
+// decent reports whether the name of a parameter can be no secret itself.
+func decent(name string) bool {
+	return len(name) <= 24 && !strings.ContainsFunc(name, func(c rune) bool {
+		return c > '~' || c != '_' && c != '-' && c != '.' && !('0' <= c && c <= '9') && !('a' <= c|0x20 && c|0x20 <= 'z')
+	})
+}
+
+// path returns the path of a request as the client wrote it, from the request's
+// target, which may be a whole URL with a password in it.
+func (r *redaction) path(target string, u *url.URL) string {
+	if u != nil && u.User != nil {
+		r.user(u.User)
+	}
+	if !strings.HasPrefix(target, "/") {
+		if full, err := url.Parse(target); err == nil && full.Host != "" {
+			if full.User != nil {
+				r.user(full.User)
+			}
+			return full.EscapedPath()
+		}
+		if u == nil {
+			return mask
+		}
+		return u.EscapedPath()
+	}
+	path, query, asked := strings.Cut(target, "?")
+	if asked && query == "" {
+		path += "?" // some clients always have one
+	}
+	return path
+}
+
+// fields returns header fields as they are kept, in the order of their names.
+func (r *redaction) fields(list []Header) []Header {
+	var out []Header
+	for _, h := range list {
+		out = append(out, r.header(h.Name, h.Value))
+	}
+	slices.SortStableFunc(out, func(a, b Header) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// copyHeader returns the fields of h, unredacted.
+func copyHeader(h http.Header) []Header {
+	if len(h) == 0 {
+		return nil
+	}
+	list := make([]Header, 0, len(h)+2)
+	for name, values := range h {
+		for _, v := range values {
+			list = append(list, Header{name, v})
+		}
+	}
+	return list
+}

@@ -1,0 +1,133 @@
+package lookingglass
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/scimhttp"
+)
+
+// seen is what Observe takes of an exchange: enough to explain it later, and
+// nothing that the request's end takes away. It has secrets in it and never
+// leaves this package.
+type seen struct {
+	x       scimhttp.Exchange
+	actor   string
+	method  string
+	target  string // of the request
+	url     *url.URL
+	host    string
+	headers []Header
+	answer  []Header
+	trace   *scim.Trace
+	size    int64 // bytes, about
+}
+
+// Observe takes an exchange; it is what scimhttp.Options.Observe wants, with
+// Bodies of MaxBody. It returns at once: all work is done beside the request,
+// and what is too much is dropped and counted. Requests that were refused before
+// the handler saw them may be given as well, with HTTP, Response.Status and
+// Response.Err alone.
+func (r *Recorder) Observe(x scimhttp.Exchange) {
+	if !r.takes(&x) {
+		return
+	}
+	s := &seen{x: x, method: x.Request.Method, size: 2048 + int64(len(x.RequestBody)+len(x.ResponseBody))}
+	if h := x.HTTP; h != nil {
+		ctx := h.Context()
+		s.actor, s.trace = scim.OriginOf(ctx).Actor, scim.TraceOf(ctx)
+		s.method, s.target, s.url, s.host, s.headers = h.Method, h.RequestURI, h.URL, h.Host, copyHeader(h.Header)
+	}
+	s.answer = copyHeader(x.ResponseHeader)
+	s.x.HTTP, s.x.ResponseHeader, s.x.Response.Body = nil, nil, nil
+	if r.queued.Add(s.size) > queueBytes || !r.send(s) {
+		r.queued.Add(-s.size)
+		r.dropped.Add(1)
+	}
+}
+
+// send queues s, unless the queue is full or the Recorder closed.
+func (r *Recorder) send(s *seen) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.closed {
+		return false
+	}
+	select {
+	case r.queue <- task{seen: s}:
+		return true
+	default:
+		return false
+	}
+}
+
+// takes reports whether the rate allows to keep x, and counts it if not. A
+// search that found nothing is worth as much as an error: it may be the answer
+// to why somebody is not here.
+func (r *Recorder) takes(x *scimhttp.Exchange) bool {
+	now := r.o.Now()
+	method := http.MethodGet
+	if x.HTTP != nil {
+		method = x.HTTP.Method
+	}
+	read := method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions || x.Response.Operation == "search"
+	if read && x.Response.Status < 400 {
+		if r.reads.take(now) || x.Request.Query.Has("filter") && nothing(x.ResponseBody) && r.writes.take(now) {
+			return true
+		}
+		r.sampled.Add(1)
+		return false
+	}
+	if !r.writes.take(now) {
+		r.dropped.Add(1)
+		return false
+	}
+	return true
+}
+
+// nothing reports whether an answer is a list without results. The number
+// stands before the resources.
+func nothing(answer []byte) bool {
+	return bytes.Contains(answer[:min(len(answer), 256)], []byte(`"totalResults":0`))
+}
+
+// bucket lets through rate events a second, and as many at once after a quiet
+// second.
+type bucket struct {
+	rate float64
+
+	mu   sync.Mutex
+	left float64
+	last time.Time
+}
+
+func (b *bucket) take(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.last.IsZero() {
+		b.left = b.rate
+		b.last = now
+	}
+	if passed := now.Sub(b.last); passed > 0 {
+		b.left = min(b.left+passed.Seconds()*b.rate, b.rate)
+		b.last = now
+	}
+	if b.left < 1 {
+		return false
+	}
+	b.left--
+	return true
+}
+
+// Traced puts a Trace into the context of each request, for the backend and the
+// engine to fill and Observe to read. It belongs around the handler of package
+// scimhttp.
+func Traced(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(scim.WithTrace(r.Context(), new(scim.Trace))))
+	})
+}

@@ -1,0 +1,150 @@
+package lookingglass
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// telltale is how much of a secret gives it away: error texts quote the
+// beginning of what is long.
+const telltale = 16
+
+// clean returns s with every secret, or its beginning, masked.
+func (r *redaction) clean(s string) string {
+	for _, secret := range r.secrets {
+		head := secret[:min(len(secret), telltale)]
+		at := strings.Index(s, head)
+		if at < 0 {
+			continue
+		}
+		var b strings.Builder
+		for at >= 0 {
+			end := at + len(head)
+			for n := len(head); n < len(secret) && end < len(s) && s[end] == secret[n]; n++ {
+				end++
+			}
+			b.WriteString(s[:at] + mask)
+			s = s[end:]
+			at = strings.Index(s, head)
+		}
+		s = b.String() + s
+	}
+	return s
+}
+
+// cleanJSON is clean for JSON, which stays JSON.
+func (r *redaction) cleanJSON(text string) string {
+	if text == "" || !r.anyIn(text) {
+		return text
+	}
+	v, err := parse([]byte(text), false)
+	if err != nil {
+		return ""
+	}
+	return string(scim.AppendValue(nil, r.cleanValue(v)))
+}
+
+// anyIn reports whether JSON may repeat a secret.
+func (r *redaction) anyIn(text string) bool {
+	for _, secret := range r.secrets {
+		b := scim.AppendString(nil, secret[:min(len(secret), telltale)])
+		if strings.Contains(text, string(b[1:len(b)-1])) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *redaction) cleanValue(v any) any {
+	switch v := v.(type) {
+	case string:
+		return r.clean(v)
+	case json.Number:
+		if s := v.String(); r.clean(s) != s {
+			return mask
+		}
+	case scim.Object:
+		out := make(scim.Object, len(v))
+		for i, m := range v {
+			out[i] = scim.Member{Name: r.clean(m.Name), Value: r.cleanValue(m.Value)}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = r.cleanValue(v[i])
+		}
+		return out
+	}
+	return v
+}
+
+// scrub cleans all texts of an exchange that are not spelled by this program.
+func (r *redaction) scrub(x *Exchange) {
+	if len(r.secrets) == 0 {
+		return
+	}
+	if r.flooded { // an answer may quote what the request said
+		x.Response.Body, x.Response.Hash = "", hash([]byte(x.Response.Body))
+		if x.Fault != nil {
+			x.Fault.Detail = mask
+		}
+	}
+	for _, s := range []*string{&x.ID, &x.Actor, &x.Query, &x.Base, &x.Target, &x.Name, &x.Client.How} {
+		*s = r.clean(*s)
+	}
+	x.Path, x.Local, x.Sent = r.cleanPath(x.Path), r.cleanPath(x.Local), r.cleanSent(x.Sent)
+	for _, m := range []*Message{&x.Request, &x.Response} {
+		m.Body = r.cleanJSON(m.Body)
+		for i := range m.Headers {
+			m.Headers[i].Name, m.Headers[i].Value = r.clean(m.Headers[i].Name), r.clean(m.Headers[i].Value)
+		}
+	}
+	x.Filter.each(func(n *Node) { n.Text, n.Words = r.clean(n.Text), r.clean(n.Words) })
+	for i := range x.Steps {
+		x.Steps[i].Text, x.Steps[i].Failed = r.clean(x.Steps[i].Text), r.clean(x.Steps[i].Failed)
+	}
+	for i := range x.Changes {
+		c := &x.Changes[i]
+		c.Path, c.Before, c.After = r.clean(c.Path), r.cleanJSON(c.Before), r.cleanJSON(c.After)
+	}
+	if x.Fault != nil {
+		x.Fault.Detail = r.clean(x.Fault.Detail)
+	}
+	if x.Lookup != nil {
+		x.Lookup.Value = r.clean(x.Lookup.Value)
+	}
+	for i := range x.Touched {
+		x.Touched[i] = r.clean(x.Touched[i])
+	}
+}
+
+// cleanPath is clean for an escaped path.
+func (r *redaction) cleanPath(s string) string {
+	s = r.clean(s)
+	plain, err := url.PathUnescape(s)
+	if err != nil || r.clean(plain) == plain {
+		return s
+	}
+	return (&url.URL{Path: r.clean(plain)}).EscapedPath()
+}
+
+// cleanSent is clean for an encoded query.
+func (r *redaction) cleanSent(s string) string {
+	parts := strings.Split(s, "&")
+	for i, part := range parts {
+		name, value, has := strings.Cut(part, "=")
+		plain, err := url.QueryUnescape(value)
+		if err != nil {
+			plain = mask
+		}
+		parts[i] = r.clean(name)
+		if has {
+			parts[i] += "=" + url.QueryEscape(r.clean(plain))
+		}
+	}
+	return strings.Join(parts, "&")
+}

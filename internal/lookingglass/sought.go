@@ -1,0 +1,110 @@
+package lookingglass
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Sought is a value that clients looked for.
+type Sought struct {
+	Lookup
+	Client Client    `json:"client"` // the last
+	First  time.Time `json:"first"`
+	Last   time.Time `json:"last"`
+	Times  int       `json:"times"`
+}
+
+// Sought returns the lookups for a value of any attribute, compared folded, the
+// latest first; those that found nothing are kept as long as the journal.
+func (r *Recorder) Sought(ctx context.Context, value string) ([]Sought, error) {
+	if r.journal == nil {
+		return r.lookups.of(foldValue(value)), ctx.Err()
+	}
+	if err := r.journal.flush(ctx); err != nil {
+		return nil, err
+	}
+	return r.journal.sought(ctx, `WHERE folded = ?1`, foldValue(value))
+}
+
+// AllSought returns all lookups that are kept, the latest first, at most limit
+// (0: 10,000): for who compares many people at once.
+func (r *Recorder) AllSought(ctx context.Context, limit int) ([]Sought, error) {
+	if limit <= 0 {
+		limit = mostLookups
+	}
+	if r.journal == nil {
+		list := r.lookups.of("")
+		return list[:min(len(list), limit)], ctx.Err()
+	}
+	if err := r.journal.flush(ctx); err != nil {
+		return nil, err
+	}
+	return r.journal.sought(ctx, `ORDER BY last DESC LIMIT ?1`, limit)
+}
+
+// lookups is what was looked for, in memory.
+type lookups struct {
+	mu  sync.Mutex
+	all map[lookupKey]*Sought
+}
+
+type lookupKey struct{ attribute, folded string }
+
+// add counts the lookup of x, if it is one. When there are too many, those that
+// found something go, and then the older half.
+func (l *lookups) add(x *Exchange) {
+	if x.Lookup == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = map[lookupKey]*Sought{}
+	}
+	key := lookupKey{x.Lookup.Attribute, foldValue(x.Lookup.Value)}
+	s := l.all[key]
+	if s == nil {
+		if len(l.all) >= mostLookups {
+			l.thin()
+		}
+		s = &Sought{First: x.Time}
+		l.all[key] = s
+	}
+	s.Lookup, s.Client, s.Last = *x.Lookup, x.Client, x.Time
+	s.Times++
+}
+
+func (l *lookups) thin() {
+	for key, s := range l.all {
+		if s.Found > 0 {
+			delete(l.all, key)
+		}
+	}
+	if len(l.all) < mostLookups/2 {
+		return
+	}
+	var list []Sought
+	for _, s := range l.all {
+		list = append(list, *s)
+	}
+	middle := latest(list)[len(list)/2].Last
+	for key, s := range l.all {
+		if !s.Last.After(middle) {
+			delete(l.all, key)
+		}
+	}
+}
+
+// of returns the lookups for a folded value, or all for "".
+func (l *lookups) of(folded string) []Sought {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []Sought
+	for key, s := range l.all {
+		if folded == "" || key.folded == folded {
+			list = append(list, *s)
+		}
+	}
+	return latest(list)
+}

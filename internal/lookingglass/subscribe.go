@@ -1,0 +1,81 @@
+package lookingglass
+
+import (
+	"context"
+	"sync"
+)
+
+// Event is an exchange and how many before it were left out.
+type Event struct {
+	Exchange *Exchange
+	Missed   int
+}
+
+// waiting is how many exchanges a subscriber may be behind before it misses
+// some.
+const waiting = 256
+
+// subscribers are told of exchanges.
+type subscribers struct {
+	mu     sync.Mutex
+	all    map[*subscriber]bool
+	closed bool
+}
+
+type subscriber struct {
+	ch     chan Event
+	missed int
+}
+
+// Subscribe returns a channel of exchanges as they come, of which a slow reader
+// misses some, and how many it missed. It is closed when ctx ends or the
+// Recorder closes.
+func (r *Recorder) Subscribe(ctx context.Context) <-chan Event {
+	s := &subscriber{ch: make(chan Event, waiting)}
+	l := &r.subs
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		close(s.ch)
+		return s.ch
+	}
+	if l.all == nil {
+		l.all = map[*subscriber]bool{}
+	}
+	l.all[s] = true
+	context.AfterFunc(ctx, func() { l.remove(s) })
+	return s.ch
+}
+
+func (l *subscribers) remove(s *subscriber) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all[s] {
+		delete(l.all, s)
+		close(s.ch)
+	}
+}
+
+// publish never waits.
+func (l *subscribers) publish(x *Exchange) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for s := range l.all {
+		select {
+		case s.ch <- Event{x, s.missed}:
+			s.missed = 0
+		default:
+			s.missed++
+		}
+	}
+}
+
+func (l *subscribers) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	for s := range l.all {
+		delete(l.all, s)
+		close(s.ch)
+	}
+}
