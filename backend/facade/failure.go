@@ -80,6 +80,12 @@ func (f *Failure) Taken() bool {
 	return false
 }
 
+// unreadable reports whether the application says that what it was sent is no
+// JSON: the fault is ours.
+func (f *Failure) unreadable() bool {
+	return f.Reason == Refused && f.Status == http.StatusBadRequest && !f.Taken() && badJSON.MatchString(f.Text)
+}
+
 // The Retry-After of clients where the application does not say.
 const (
 	patience = 30 * time.Second // 429
@@ -141,7 +147,7 @@ func (f *Failure) refused(e *scim.Error) string {
 	case f.Status == http.StatusConflict, f.Status == http.StatusUnprocessableEntity && deletes:
 		e.Status = http.StatusConflict
 		return f.Name + " refuses to delete it"
-	case f.Status == http.StatusBadRequest && badJSON.MatchString(f.Text):
+	case f.unreadable():
 		e.Status, e.Type = http.StatusBadRequest, scim.TypeInvalidSyntax
 		return f.Name + " can't read what it was sent"
 	case f.Status == http.StatusBadRequest, f.Status == http.StatusUnprocessableEntity:

@@ -164,6 +164,8 @@ func (u *Upstream) Do(ctx context.Context, c Call, into any) (*Answer, error) {
 		return nil, u.failure(c, TimedOut, err)
 	case ctx.Err() != nil && last.Err == nil:
 		last.Err = ctx.Err() // while waiting for another try
+	case last.unreadable():
+		u.o.Logger.ErrorContext(ctx, "what was sent to "+u.o.Name+" is no JSON to it: a defect of this façade", "error", last)
 	}
 	return nil, last
 }

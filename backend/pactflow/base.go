@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -32,6 +33,11 @@ func ParseURL(s string) (*url.URL, error) {
 		return nil, errors.New("the URL must not have a query")
 	case u.Fragment != "":
 		return nil, errors.New("the URL must not have a fragment")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, errors.New("the URL's port must be a number from 1 to 65535")
+		}
 	}
 	return normalize(u), nil
 }

@@ -35,6 +35,11 @@ func TestParseURL(t *testing.T) {
 		"http://pactflow.example?":               "",
 		"http://pactflow.example#x":              "",
 		"http://user:secret@pactflow.example:x/": "",
+		"http://pactflow.example:65535":          "http://pactflow.example:65535",
+		"http://pactflow.example:65536":          "",
+		"http://pactflow.example:0":              "",
+		"http://pactflow.example:999999999999":   "",
+		"http://[::1]:70000":                     "",
 	} {
 		u, err := pactflow.ParseURL(in)
 		switch {

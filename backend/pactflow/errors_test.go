@@ -110,6 +110,9 @@ func TestErrors(t *testing.T) {
 					t.Errorf("%s in %s", secret, a.text)
 				}
 			}
+			if wrong := tt.typ == "invalidSyntax"; strings.Contains(r.log.String(), "level=ERROR") != wrong {
+				t.Errorf("an ERROR in the log: %v, want %v: %s", !wrong, wrong, r.log.String())
+			}
 			if strings.Contains(r.log.String(), r.token) {
 				t.Error("the log has the token")
 			}
