@@ -35,7 +35,6 @@ type directoryPage struct {
 	Total   string
 	To      int
 	Fault   string
-	Broken  bool // not for what was asked
 	First   string
 	Prev    string
 	Next    string
@@ -116,7 +115,7 @@ func (c *Console) listGone(r *http.Request, t *scim.ResourceType, page *director
 	list, err := c.o.Deleted.Deleted(c.context(r), scim.DeletedQuery{Type: t, Name: page.Place.Filter, Limit: mostListed})
 	if err != nil {
 		c.o.Logger.Error("the console can't list what was deleted", "error", err)
-		page.Fault, page.Broken = scim.AsError(err).Detail, true
+		page.Fault = scim.AsError(err).Detail
 	}
 	for _, d := range list {
 		page.Gone = append(page.Gone, goneRow{d, restoreCommand(t, d.ID)})
@@ -148,7 +147,11 @@ func (c *Console) listPage(r *http.Request, t *scim.ResourceType, page *director
 		page.First = p.first().URL()
 	}
 	if e := a.refusal(); e != nil {
-		page.Fault, page.Broken = e.Detail, e.Status >= 500
+		page.Fault = e.Detail
+		if e.Status == http.StatusUnauthorized && c.o.Facade != "" {
+			page.Fault = c.o.Facade + " shows its users and groups to its own tokens only: log in with one of them."
+			return http.StatusForbidden
+		}
 		return e.Status
 	}
 	o := a.object()

@@ -90,6 +90,9 @@ func (c *Console) resource(w http.ResponseWriter, r *http.Request) {
 	case e.Status == http.StatusNotFound:
 		c.fail(w, r, e.Status, "There is no such "+one(t.Name), "Nothing here has the id "+strconv.Quote(id)+". The page People says what became of it, if anything is known.")
 		return
+	case e.Status == http.StatusUnauthorized && c.o.Facade != "":
+		c.fail(w, r, http.StatusForbidden, "This can't be shown", c.o.Facade+" shows its users and groups to its own tokens only: log in with one of them.")
+		return
 	default:
 		c.fail(w, r, e.Status, "This can't be shown", e.Detail)
 		return
