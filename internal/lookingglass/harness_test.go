@@ -55,11 +55,11 @@ func serve(t testing.TB, observe func(scimhttp.Exchange)) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := scimhttp.NewHandler(e, scimhttp.Options{Observe: observe, Bodies: lookingglass.MaxBody})
+	h := scimhttp.NewHandler(e, scimhttp.Options{Observe: observe, Bodies: lookingglass.Bodies})
 	h = http.StripPrefix("/scim/v2", h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := scim.WithOrigin(r.Context(), scim.Origin{Actor: "tester"})
-		lookingglass.Traced(h).ServeHTTP(w, r.WithContext(ctx))
+		h.ServeHTTP(w, r.WithContext(scim.WithTrace(ctx, new(scim.Trace))))
 	})
 }
 

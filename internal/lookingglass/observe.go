@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,8 +28,8 @@ type seen struct {
 	size    int64 // bytes, about
 }
 
-// Observe takes an exchange; it is what scimhttp.Options.Observe wants, with
-// Bodies of MaxBody. It returns at once: all work is done beside the request,
+// Observe takes an exchange; it is what scimhttp.Options.Observe wants, beside
+// Bodies. It returns at once: all work is done beside the request,
 // and what is too much is dropped and counted. Requests that were refused before
 // the handler saw them may be given as well, with HTTP, Response.Status and
 // Response.Err alone.
@@ -105,9 +106,26 @@ type bucket struct {
 	last time.Time
 }
 
+// has reports whether take would let one through.
+func (b *bucket) has(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fill(now)
+	return b.left >= 1
+}
+
 func (b *bucket) take(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.fill(now)
+	if b.left < 1 {
+		return false
+	}
+	b.left--
+	return true
+}
+
+func (b *bucket) fill(now time.Time) {
 	if b.last.IsZero() {
 		b.left = b.rate
 		b.last = now
@@ -116,18 +134,27 @@ func (b *bucket) take(now time.Time) bool {
 		b.left = min(b.left+passed.Seconds()*b.rate, b.rate)
 		b.last = now
 	}
-	if b.left < 1 {
-		return false
-	}
-	b.left--
-	return true
 }
 
-// Traced puts a Trace into the context of each request, for the backend and the
-// engine to fill and Observe to read. It belongs around the handler of package
-// scimhttp.
-func Traced(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(scim.WithTrace(r.Context(), new(scim.Trace))))
-	})
+// Traced returns a request with a Trace in its context, for the backend and the
+// engine to fill and Observe to read, if it is likely to be kept. It is for what
+// comes before the handler of package scimhttp. A read above the rate goes
+// without, unless it looks for something: if it fails it is kept all the same,
+// with less to tell.
+func (r *Recorder) Traced(req *http.Request) *http.Request {
+	plain := (req.Method == http.MethodGet || req.Method == http.MethodHead) && !strings.Contains(req.URL.RawQuery, "filter")
+	if plain && !r.reads.has(r.o.Now()) {
+		return req
+	}
+	return req.WithContext(scim.WithTrace(req.Context(), new(scim.Trace)))
+}
+
+// Bodies is how much of its bodies Observe wants of a request: all that is kept,
+// or of one that is not likely to be just enough to see what it is. It is what
+// scimhttp.Options.Bodies wants.
+func Bodies(req *http.Request) int {
+	if scim.TraceOf(req.Context()) == nil {
+		return 512
+	}
+	return MaxBody
 }

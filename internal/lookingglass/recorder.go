@@ -16,8 +16,7 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
-// MaxBody is how many bytes of a body are kept: what scimhttp.Options.Bodies
-// should be.
+// MaxBody is how many bytes of a body are kept.
 const MaxBody = 64 << 10
 
 // Options configures a Recorder; the zero value keeps 1,000 exchanges in memory.

@@ -2,6 +2,7 @@ package lookingglass_test
 
 import (
 	"context"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
 func TestExplained(t *testing.T) {
@@ -310,5 +313,32 @@ func TestConcurrent(t *testing.T) {
 	s.flush()
 	if st := s.Stats(); st.Dropped != 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// TestTraced: reads above the rate cost no trace, but what may tell why somebody
+// is missing has one always.
+func TestTraced(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	rec, err := lookingglass.New(lookingglass.Options{Rate: 1, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = rec.Close() })
+	traced := func(method, target string) bool {
+		return scim.TraceOf(rec.Traced(httptest.NewRequest(method, target, nil)).Context()) != nil
+	}
+	if !traced("GET", "/Users/a") {
+		t.Error("a read below the rate has no trace")
+	}
+	r := httptest.NewRequest("GET", "/Users/a", nil)
+	x := scimhttp.Exchange{HTTP: r}
+	x.Response.Status = 200
+	rec.Observe(x)
+	for request, want := range map[string]bool{"GET /Users/a": false, "HEAD /Users/a": false, "GET /Users?filter=id+pr": true, "POST /Users": true, "DELETE /Users/a": true} {
+		method, target, _ := strings.Cut(request, " ")
+		if traced(method, target) != want {
+			t.Errorf("%s above the rate: a trace is %v, want %v", request, !want, want)
+		}
 	}
 }

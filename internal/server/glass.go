@@ -23,9 +23,6 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
-// keptBodies is how much of a body the recorder is given, in bytes.
-const keptBodies = 64 << 10
-
 // glass is the Looking Glass: what records the exchanges, and the console that
 // shows them. Nil: it is off.
 type glass struct {

@@ -178,7 +178,7 @@ func (srv *Server) LoadSchemas() error {
 		o.Origin = srv.s.BaseURL
 	}
 	if srv.s.LookingGlass {
-		o.Bodies = keptBodies
+		o.Bodies = lookingglass.Bodies
 		o.Observe = func(x scimhttp.Exchange) {
 			observe(x)
 			srv.glass.recorder.Observe(x)
@@ -189,7 +189,8 @@ func (srv *Server) LoadSchemas() error {
 	}
 	h := scimhttp.NewHandler(e, o)
 	if srv.s.LookingGlass {
-		h = lookingglass.Traced(h)
+		scim := h
+		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { scim.ServeHTTP(w, srv.glass.recorder.Traced(r)) })
 	}
 	srv.handler.Store(&h)
 	return nil

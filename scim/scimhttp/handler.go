@@ -57,8 +57,12 @@ type Options struct {
 	BodyTimeout, WriteTimeout time.Duration
 
 	Observe func(Exchange) // called after each response; nil: not observed
-	Bodies  int            // bytes of each body that Observe is given; 0: none
-	Logger  *slog.Logger   // for panics; nil: slog.Default()
+
+	// Bodies says how many bytes of each of its two bodies Observe is given of a
+	// request; nil: none.
+	Bodies func(*http.Request) int
+
+	Logger *slog.Logger // for panics; nil: slog.Default()
 }
 
 // Exchange is one request and its response, as observers see it.
@@ -177,7 +181,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer a.release()
 	a.request.size = max(r.ContentLength, 0)
 	if h.o.Observe != nil {
-		a.request.most, a.response.most = max(h.o.Bodies, 0), max(h.o.Bodies, 0)
+		most := 0
+		if h.o.Bodies != nil {
+			most = max(h.o.Bodies(r), 0)
+		}
+		a.request.most, a.response.most = most, most
 	}
 	aborted := false
 	func() {

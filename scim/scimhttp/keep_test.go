@@ -21,7 +21,7 @@ const ann = `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName
 func observed(t *testing.T, c engine.Config, bodies int) (url string, last func() scimhttp.Exchange) {
 	t.Helper()
 	seen := make(chan scimhttp.Exchange, 100)
-	url = serve(t, nil, c, scimhttp.Options{Bodies: bodies, Observe: func(x scimhttp.Exchange) { seen <- x }})
+	url = serve(t, nil, c, scimhttp.Options{Bodies: func(*http.Request) int { return bodies }, Observe: func(x scimhttp.Exchange) { seen <- x }})
 	return url, func() scimhttp.Exchange { return <-seen }
 }
 
@@ -96,7 +96,7 @@ func TestKeptOfFailure(t *testing.T) {
 	t.Parallel()
 	seen := make(chan scimhttp.Exchange, 2)
 	b := &group{Store: new(memory.Store), good: 10}
-	url := serve(t, b, engine.Config{}, scimhttp.Options{Bodies: 1 << 20, Observe: func(x scimhttp.Exchange) { seen <- x }})
+	url := serve(t, b, engine.Config{}, scimhttp.Options{Bodies: func(*http.Request) int { return 1 << 20 }, Observe: func(x scimhttp.Exchange) { seen <- x }})
 	a := do(t, "POST", url+"/Groups", `{"schemas":["`+scim.GroupURN+`"],"displayName":"g"}`, "Content-Type: application/json")
 	var g struct{ ID string }
 	if err := json.Unmarshal([]byte(a.body), &g); err != nil {

@@ -96,7 +96,7 @@ func newSite(t testing.TB, change ...func(*console.Options)) *site {
 		f(&o)
 	}
 	s.Console = console.New(o)
-	endpoints := http.StripPrefix("/scim/v2", scimhttp.NewHandler(s.Engine, scimhttp.Options{Observe: s.Recorder.Observe, Bodies: 64 << 10}))
+	endpoints := http.StripPrefix("/scim/v2", scimhttp.NewHandler(s.Engine, scimhttp.Options{Observe: s.Recorder.Observe, Bodies: lookingglass.Bodies}))
 	mux := http.NewServeMux()
 	mux.Handle(console.Path, s.Console)
 	mux.Handle(console.Path+"/", s.Console)

@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = w.rec.Close() })
-	w.handler = scimhttp.NewHandler(w.engine, scimhttp.Options{BaseURL: "https://id.example.com", Bodies: 64 << 10, Observe: w.rec.Observe})
+	w.handler = scimhttp.NewHandler(w.engine, scimhttp.Options{BaseURL: "https://id.example.com", Bodies: lookingglass.Bodies, Observe: w.rec.Observe})
 	w.desk = people.NewDesk(people.Sources{Engine: func() *engine.Engine { return w.engine }, Changes: w.store, Deleted: w.store, Log: w.rec})
 	return w
 }

@@ -44,7 +44,7 @@ func TestFacade(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = rec.Close() })
 	d := people.NewDesk(people.Sources{Engine: func() *engine.Engine { return e }, Log: rec, Facade: "PactFlow"})
-	h := scimhttp.NewHandler(e, scimhttp.Options{Observe: rec.Observe, Bodies: 64 << 10})
+	h := scimhttp.NewHandler(e, scimhttp.Options{Observe: rec.Observe, Bodies: lookingglass.Bodies})
 	send := func(method, path, body string, status int) {
 		t.Helper()
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
