@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
 )
 
 // Exit codes of the program.
@@ -214,6 +216,9 @@ func (srv *Server) greet(out io.Writer) {
 		header = ` -H "Authorization: Bearer $SCIM_API_TOKEN"`
 	}
 	fmt.Fprintf(out, "\n  Rollcall serves SCIM 2.0 at %s\n\n  curl%s %s/Users\n\n", srv.base, header, srv.base)
+	if srv.s.LookingGlass {
+		fmt.Fprintf(out, "  What happens, and why: %s%s\n\n", strings.TrimSuffix(strings.TrimSuffix(srv.base, "/v2"), srv.s.Mount), console.Path)
+	}
 }
 
 // checkHealth asks the server that the settings describe, from this machine.
