@@ -18,6 +18,7 @@ var parameters = map[string]string{
 	"cursor":             "cursor",
 	"attributes":         "attributes",
 	"excludedattributes": "excludedAttributes",
+	"dryrun":             "dryRun", // ours: docs/divergences.md
 }
 
 // query parses a query string. Unknown parameters are dropped (RFC 7644

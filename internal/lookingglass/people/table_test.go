@@ -1,7 +1,6 @@
 package people_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -118,7 +117,7 @@ func FuzzReadTable(f *testing.F) {
 			return
 		}
 		if table.Guess < 0 || table.Guess >= len(table.Columns) || len(table.Rows) == 0 {
-			t.Fatal(fmt.Sprintf("%+v", table))
+			t.Fatalf("%+v", table)
 		}
 		for i := range table.Columns {
 			if len(table.Values(i)) != len(table.Rows) {
