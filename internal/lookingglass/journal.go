@@ -43,7 +43,7 @@ const (
 	batchMost     = 500     // exchanges
 	batchWait     = 200 * time.Millisecond
 	pendingMost   = 4096
-	pendingBytes  = 12 << 20
+	pendingBytes  = 4 << 20
 	lookupsMost   = 100_000
 	sqliteCacheKB = 4 << 10
 )

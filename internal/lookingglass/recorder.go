@@ -35,8 +35,8 @@ type Options struct {
 // The bounds of what waits, and of what is in memory.
 const (
 	mostQueued  = 2048
-	queueBytes  = 8 << 20
-	ringBytes   = 24 << 20
+	queueBytes  = 4 << 20
+	ringBytes   = 6 << 20
 	mostLookups = 10_000 // without a journal
 )
 

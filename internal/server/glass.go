@@ -107,7 +107,7 @@ func (g *glass) close() error {
 
 // isConsole reports whether a cleaned path is the console's, spelled as it is.
 func isConsole(r *http.Request, path string) bool {
-	return path == r.URL.Path && (path == console.Path || strings.HasPrefix(path, console.Path+"/"))
+	return path == strings.TrimSuffix(r.URL.Path, "/") && (path == console.Path || strings.HasPrefix(path, console.Path+"/"))
 }
 
 // refuse records a request that was refused before it came to an endpoint, such

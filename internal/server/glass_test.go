@@ -1,6 +1,9 @@
 package server_test
 
 import (
+	"bufio"
+	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -105,7 +108,7 @@ func TestGlassOff(t *testing.T) {
 	t.Parallel()
 	r := start(t, "SCIM_LOOKING_GLASS=false")
 	r.create("ada")
-	for _, path := range []string{"/looking-glass", "/looking-glass/login", "/looking-glass/events"} {
+	for _, path := range []string{"/looking-glass", "/looking-glass/", "/looking-glass/login", "/looking-glass/events"} {
 		if a := r.do("GET", path, ""); a.status != http.StatusNotFound {
 			t.Errorf("%s: %d", path, a.status)
 		}
@@ -127,10 +130,23 @@ func TestGlassOpen(t *testing.T) {
 	if a := b.do("GET", "/looking-glass", ""); a.status != http.StatusOK || !strings.Contains(a.body, "answers loopback clients only") {
 		t.Errorf("from this machine: %d %s", a.status, a.body)
 	}
-	for _, header := range []string{"X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9"} {
+	for _, header := range []string{"X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Forwarded-Proto: https", "X-Real-IP: 203.0.113.9",
+		"CF-Connecting-IP: 203.0.113.9", "True-Client-IP: 203.0.113.9", "X-Client-IP: 203.0.113.9", "X-Envoy-External-Address: 203.0.113.9"} {
 		if a := r.raw("GET", "/looking-glass", header, "Accept: text/html"); a.status != http.StatusForbidden || !strings.Contains(a.body, "ROLLCALL_CONSOLE_TOKEN") {
 			t.Errorf("with %s: %d", header, a.status)
 		}
+	}
+	if a := r.raw("GET", "/looking-glass/?client=okta", "Accept: text/html"); a.status != http.StatusPermanentRedirect || a.header.Get("Location") != "/looking-glass?client=okta" {
+		t.Errorf("with a slash at the end: %d to %q", a.status, a.header.Get("Location"))
+	}
+	old, err := net.Dial("tcp", r.srv.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	fmt.Fprintf(old, "GET /looking-glass HTTP/1.0\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n\r\n") // as a proxy that was told nothing
+	if line, err := bufio.NewReader(old).ReadString('\n'); err != nil || !strings.Contains(line, " 403 ") {
+		t.Errorf("by HTTP/1.0: %s, %v", line, err)
 	}
 	rebound, err := http.NewRequestWithContext(t.Context(), "GET", r.url+"/looking-glass", nil)
 	if err != nil {

@@ -107,6 +107,9 @@ func (srv *Server) serveConsole(w http.ResponseWriter, r *http.Request) {
 	case srv.draining.Load():
 		w.Header().Set("Connection", "close")
 		http.Error(w, "The server is stopping.", http.StatusServiceUnavailable)
+	case strings.HasSuffix(r.URL.Path, "/") && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		to := url.URL{Path: strings.TrimSuffix(r.URL.Path, "/"), RawQuery: r.URL.RawQuery} // a path of the console: no other host
+		http.Redirect(w, r, to.String(), http.StatusPermanentRedirect)
 	default:
 		srv.glass.console.ServeHTTP(w, r)
 	}

@@ -164,14 +164,24 @@ func (c *Console) askLogin(w http.ResponseWriter, r *http.Request) {
 // not having come through a proxy, and by the name it was sent to, since a page
 // anywhere can give its own name the address of this machine.
 func fromHere(r *http.Request) bool {
-	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
-		if len(r.Header.Values(name)) > 0 {
-			return false
+	for name := range r.Header {
+		for _, proxy := range proxyHeaders {
+			if strings.HasPrefix(name, proxy) {
+				return false
+			}
 		}
+	}
+	if !r.ProtoAtLeast(1, 1) { // no browser; a proxy that was told nothing
+		return false
 	}
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	return err == nil && isLoopback(address) && isLoopback(hostname(r.Host))
 }
+
+// proxyHeaders begin the names of headers that proxies add, as net/http spells
+// them.
+var proxyHeaders = []string{"Forwarded", "Via", "X-Forwarded-", "X-Real-", "X-Client-", "X-Cluster-", "X-Original-", "X-Envoy-",
+	"X-Proxy", "X-Scheme", "Cf-", "True-Client-", "Client-Ip", "Fastly-", "Fly-", "X-Amz", "X-Azure-"}
 
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {

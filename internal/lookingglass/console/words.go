@@ -34,6 +34,9 @@ func byteSize(n int64) string {
 
 // plural says how many there are of something.
 func plural(n any, noun string) string {
+	if p, ok := n.(*int64); ok {
+		n = *p
+	}
 	text := fmt.Sprint(n)
 	if text == "1" {
 		return "1 " + noun

@@ -1,0 +1,4 @@
+package console
+
+// Plural is what templates count with.
+var Plural = plural
