@@ -39,8 +39,8 @@ PRAGMA user_version = 1;
 
 // The journal's bounds.
 const (
-	deflateFrom   = 4 << 10 // bytes of JSON
-	batchMost     = 500     // exchanges
+	deflateFrom   = 16 << 10 // bytes of JSON; to pack what is shorter costs more than it saves
+	batchMost     = 500      // exchanges
 	batchWait     = 200 * time.Millisecond
 	pendingMost   = 4096
 	pendingBytes  = 4 << 20
