@@ -140,7 +140,11 @@ func (r *redaction) message(body []byte, size int64) (Message, any) {
 		m.Hash = hash(body)
 		return m, nil
 	}
-	tree = r.value(tree)
+	if text, is := tree.(string); is && text != cutHere {
+		tree = r.hideAll(text) // no message of SCIM's: who knows what it is
+	} else {
+		tree = r.value(tree)
+	}
 	m.Body = string(scim.AppendValue(make([]byte, 0, len(body)+16), tree))
 	return m, tree
 }

@@ -63,6 +63,17 @@ func TestTraceFile(t *testing.T) {
 	}
 }
 
+// What looks like a variable of the player is sent as it was.
+func TestTraceFileVariables(t *testing.T) {
+	t.Parallel()
+	s := watch(t, lookingglass.Options{})
+	s.do("POST", "/Users", `{"schemas":["`+userURN+`"],"userName":"a","title":"${token}"}`)
+	file := string(must(lookingglass.TraceFile(s.find(lookingglass.Query{}))))
+	if strings.Count(file, "${token}") != 1 || !strings.Contains(file, `\u0024{token}`) { // that of Authorization
+		t.Error(file)
+	}
+}
+
 func TestHAR(t *testing.T) {
 	t.Parallel()
 	s := watch(t, lookingglass.Options{})

@@ -40,7 +40,7 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	if x.Time.IsZero() {
 		x.Time = r.o.Now().UTC().Truncate(time.Millisecond)
 	}
-	x.Path = red.path(s.target, s.url)
+	x.Path, x.Local = red.pairs(red.path(s.target, s.url)), red.pairs(x.Local)
 	if x.Local == "" {
 		x.Local = x.Path
 	}

@@ -6,47 +6,76 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 )
 
-// private are parts of the names of header fields whose values nobody is shown,
-// in lower case.
-var private = []string{"auth", "cookie", "token", "secret", "key", "password", "passwd", "credential", "session", "signature", "jwt", "assertion"}
+// private are parts of the names of header fields whose values are credentials,
+// in lower case: what is in them is looked for in all of the exchange.
+var private = []string{"auth", "cookie", "token", "secret", "key", "pass", "pwd", "credential", "session", "signature", "jwt",
+	"assertion", "saml", "oidc", "principal"}
+
+// harmless are the header fields whose values are shown, in lower case. Those
+// of all others are masked: nobody knows what proxies write there.
+var harmless = func() map[string]bool {
+	m := map[string]bool{}
+	for name := range strings.FieldsSeq(`accept accept-charset accept-encoding accept-language accept-ranges age allow
+		cache-control connection content-disposition content-encoding content-language content-length content-location content-type
+		date etag expect expires forwarded from host if-match if-modified-since if-none-match if-range if-unmodified-since keep-alive
+		last-modified location origin pragma prefer preference-applied range retry-after server strict-transport-security te trailer transfer-encoding
+		upgrade user-agent vary via warning x-content-type-options x-forwarded-for x-forwarded-host x-forwarded-port
+		x-forwarded-prefix x-forwarded-proto x-frame-options x-real-ip x-request-id x-correlation-id traceparent deprecation sunset
+		ratelimit ratelimit-policy ratelimit-limit ratelimit-remaining ratelimit-reset content-security-policy referrer-policy
+		referer x-original-uri x-original-url x-rewrite-url x-envoy-original-path x-forwarded-uri www-authenticate`) {
+		m[name] = true
+	}
+	return m
+}()
 
 // header returns a header field as it is kept.
 func (r *redaction) header(name, value string) Header {
 	lower := strings.ToLower(name)
 	switch {
-	case slices.ContainsFunc(private, func(part string) bool { return strings.Contains(lower, part) }):
+	case harmless[lower] && !looksSecret(value) || lower == "www-authenticate":
+		return Header{name, r.line(value)}
+	case slices.ContainsFunc(private, func(part string) bool { return strings.Contains(lower, part) }), tells(name):
 		r.hideHeader(lower, value)
 		return Header{name, maskHeader(value)}
 	case looksSecret(value):
 		r.hideHeader(lower, value)
 		return Header{name, mask}
-	case strings.Contains(value, "://"):
-		return Header{name, r.address(value)}
 	}
-	return Header{name, value}
+	r.line(value) // notes what it has
+	if value == "" {
+		return Header{name, value}
+	}
+	return Header{name, mask}
 }
 
 // maskHeader masks a credential and leaves its scheme, which is no secret and
 // often the fault.
 func maskHeader(value string) string {
-	scheme, rest, found := strings.Cut(strings.TrimLeft(value, " "), " ")
-	if found && rest != "" && slices.Contains(schemes, strings.ToLower(scheme)) {
+	value = strings.TrimLeft(value, " \t")
+	at := strings.IndexAny(value, " \t")
+	if at < 0 {
+		return mask
+	}
+	if scheme, rest := value[:at], strings.TrimSpace(value[at:]); rest != "" && slices.Contains(schemes, strings.ToLower(scheme)) {
 		return scheme + " " + mask
 	}
 	return mask
 }
 
 // schemes are authorization schemes: no secrets.
-var schemes = []string{"bearer", "basic", "digest", "dpop", "negotiate", "apikey", "token"}
+var schemes = []string{"bearer", "basic", "digest", "dpop", "negotiate", "apikey", "token", "ssws"}
 
 // looksSecret reports whether a value of any header is a credential by its
 // looks: a scheme with something after it, or a JSON Web Token.
 func looksSecret(value string) bool {
-	lower := strings.ToLower(value)
-	return strings.HasPrefix(lower, "bearer ") || strings.HasPrefix(lower, "basic ") ||
-		strings.Contains(value, "eyJ") && strings.Count(value, ".") >= 2
+	value = strings.TrimLeft(value, " \t")
+	if at := strings.IndexAny(value, " \t"); at > 0 && slices.Contains(schemes, strings.ToLower(value[:at])) {
+		return true
+	}
+	return strings.Contains(value, "eyJ") && strings.Count(value, ".") >= 2
 }
 
 // hideHeader hides the parts of a masked field: credentials, the values of
@@ -83,22 +112,6 @@ func (r *redaction) hideHeader(lower, value string) {
 			}
 		}
 	}
-}
-
-// address returns a URL without what may be secret in it.
-func (r *redaction) address(value string) string {
-	u, err := url.Parse(value)
-	if err != nil {
-		r.hide(value)
-		return mask
-	}
-	if u.User != nil {
-		r.user(u.User)
-		u.User = nil
-	}
-	u.Fragment, u.RawFragment = "", ""
-	_, u.RawQuery = r.query(u.RawQuery)
-	return u.String()
 }
 
 // user hides the password of a URL.
@@ -138,9 +151,9 @@ func (r *redaction) query(raw string) (reading, sent string) {
 		case !has:
 		case lower == "filter":
 			plain = r.filter(plain)
-		case !slices.Contains(shown, lower) && !slices.Contains(flags, lower) || r.names.in(plain):
+		case !slices.Contains(shown, lower) && !slices.Contains(flags, lower) || r.names.in(plain) || tells(plain) || r.assigns(plain), (lower == "count" || lower == "startindex") && !numeric(plain):
 			if plain != "" {
-				r.hide(plain)
+				r.hideShort(plain)
 				r.hide(value)
 				plain = mask
 			}
@@ -153,6 +166,11 @@ func (r *redaction) query(raw string) (reading, sent string) {
 		}
 	}
 	return strings.Join(read, "&"), strings.Join(send, "&")
+}
+
+// numeric reports whether s can be shown as a number: it has no letters.
+func numeric(s string) bool {
+	return len(s) <= 20 && !strings.ContainsFunc(s, unicode.IsLetter)
 }
 
 // decent reports whether the name of a parameter can be no secret itself.

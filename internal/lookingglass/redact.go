@@ -15,10 +15,6 @@ import (
 // mask stands where a secret was.
 const mask = "***"
 
-// telling are parts of names that no schema here may know and that yet say
-// that the value is a secret, folded.
-var telling = []string{"password", "passwd", "secret", "apikey", "api_key", "api-key", "token", "credential", "privatekey"}
-
 // names are the attributes that nobody is shown (RFC 7643 §7: returned never,
 // mutability writeOnly), by their folded names, wherever in a type they are:
 // rather too much is masked than too little.
@@ -31,7 +27,7 @@ func secretNames(types []*scim.ResourceType) names {
 	walk = func(list []*scim.Attribute) {
 		for _, a := range list {
 			if !a.Filterable() {
-				n[fold(a.Name)] = true
+				n[squeeze(a.Name)] = true
 			}
 			walk(a.SubAttributes)
 		}
@@ -73,7 +69,7 @@ func (r *redaction) word(name string) word {
 	if w, ok := r.words[name]; ok {
 		return w
 	}
-	w := word{fold(name), r.names.in(name), tells(name)}
+	w := word{squeeze(name), r.names.in(name), tells(name)}
 	if r.words != nil && len(name) <= 100 {
 		if len(r.words) >= mostWordsKept {
 			clear(r.words)
@@ -87,10 +83,14 @@ func (r *redaction) word(name string) word {
 // word of it, behind a URN, a dot or a bracket, encoded or not.
 func (n names) in(text string) bool {
 	for range 3 {
+		text = plainly(text)
+		if n[squeeze(text)] {
+			return true
+		}
 		for word := range strings.FieldsFuncSeq(fold(text), func(r rune) bool {
 			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-' && r != '$'
 		}) {
-			if n[word] {
+			if n[word] || strings.ContainsAny(word, "-_") && n[squeeze(word)] {
 				return true
 			}
 		}
@@ -103,12 +103,6 @@ func (n names) in(text string) bool {
 	return false
 }
 
-// tells reports whether the name alone says that its text is a secret.
-func tells(name string) bool {
-	name = fold(name)
-	return slices.ContainsFunc(telling, func(part string) bool { return strings.Contains(name, part) })
-}
-
 // redaction is the masking of one exchange. It remembers what it masked, so
 // that nothing else of the exchange repeats it.
 type redaction struct {
@@ -117,13 +111,14 @@ type redaction struct {
 	secrets []string
 	have    map[string]bool
 	flooded bool // there were more than can be looked for
+	shorts  []string
 }
 
 // mostSecrets is how many secrets an exchange is searched for.
 const mostSecrets = 1000
 
 // hide notes that s must not appear anywhere. What is too short to be told from
-// ordinary text is not noted.
+// ordinary text is looked for in error texts alone, see hideShort.
 func (r *redaction) hide(s string) {
 	if len(s) < 6 || r.have[s] {
 		return
@@ -139,6 +134,15 @@ func (r *redaction) hide(s string) {
 	r.secrets = append(r.secrets, s)
 }
 
+// hideShort notes a secret of any length: the text of an error that has a short
+// one in it is masked as a whole.
+func (r *redaction) hideShort(s string) {
+	if s != "" && len(s) < 6 && len(r.shorts) < mostSecrets {
+		r.shorts = append(r.shorts, s)
+	}
+	r.hide(s)
+}
+
 // hideAll hides what a masked value holds and returns the mask. That there is
 // no value is no secret.
 func (r *redaction) hideAll(v any) any {
@@ -149,9 +153,9 @@ func (r *redaction) hideAll(v any) any {
 		if v == "" {
 			return v
 		}
-		r.hide(v)
+		r.hideShort(v)
 	case json.Number:
-		r.hide(v.String())
+		r.hideShort(v.String())
 	case scim.Object:
 		for _, m := range v {
 			r.hideAll(m.Value)
@@ -183,22 +187,50 @@ func (r *redaction) value(v any) any {
 
 // text is value for a text: JSON within that names a secret goes as a whole.
 func (r *redaction) text(s string) string {
-	if t := strings.TrimLeft(s, " \t\r\n\ufeff"); t != "" && strings.ContainsRune(`{["`, rune(t[0])) && (r.names.in(s) || tells(s)) {
+	if t := strings.TrimLeft(s, " \t\r\n\ufeff"); t != "" && strings.ContainsRune(`{["`, rune(t[0])) && (r.names.in(s) || tells(s)) || r.assigns(s) {
 		r.hide(s)
 		return mask
 	}
 	return s
 }
 
+// naming members say what an operation is about, and holding ones with what;
+// squeezed.
+var (
+	namingMembers  = []string{"path", "pth", "attribute", "attributename", "attr", "name", "key", "field"}
+	holdingMembers = []string{"value", "values", "val", "newvalue", "newval", "newvalues", "data", "content"}
+)
+
+// mentions reports whether a name of a secret is anywhere in v.
+func (r *redaction) mentions(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return r.names.in(v) || tells(v)
+	case scim.Object:
+		return slices.ContainsFunc(v, func(m scim.Member) bool { return r.mentions(m.Name) || r.mentions(m.Value) })
+	case []any:
+		return slices.ContainsFunc(v, r.mentions)
+	}
+	return false
+}
+
 func (r *redaction) object(o scim.Object) scim.Object {
-	named, secret, whole := false, false, true
+	named, secret, whole, op := false, false, true, false
 	for _, m := range o {
 		switch r.word(m.Name).folded {
+		case "op", "operation":
+			op = true
 		case "path":
-			s, _ := m.Value.(string)
-			named, secret = true, secret || r.names.in(s) || tells(s)
-		case cutHere:
+			named = true
+		}
+		if m.Name == cutHere {
 			whole = false // the path may have been in what is missing
+		}
+	}
+	for _, m := range o {
+		name := r.word(m.Name).folded
+		if _, text := m.Value.(string); (text || op || name == "path") && slices.Contains(namingMembers, name) {
+			secret = secret || r.mentions(m.Value)
 		}
 	}
 	out := make(scim.Object, len(o))
@@ -207,12 +239,18 @@ func (r *redaction) object(o scim.Object) scim.Object {
 		s, isText := m.Value.(string)
 		w := r.word(m.Name)
 		name := w.folded
+		holds := slices.Contains(holdingMembers, name)
+		naming := slices.Contains(namingMembers, name)
 		switch {
-		case w.secret, name == "value" && (secret || !whole && !named):
+		case w.secret, holds && (secret && (op || name != "data") || !whole && !named),
+			holds && op && !named && isText && r.mentions(s),
+			secret && op && !naming && name != "op" && name != "operation":
 			out[i].Value = r.hideAll(m.Value)
 		case w.tells && literal(m.Value):
 			out[i].Value = r.hideAll(m.Value)
-		case isText && (name == "filter" || name == "path" || name == "sortby"):
+		case secret && naming && !isText && (op || name == "path"):
+			out[i].Value = mask
+		case isText && (name == "filter" || name == "sortby" || naming && (op || name == "path")):
 			out[i].Value = r.filter(s)
 		default:
 			out[i].Value = r.value(m.Value)
@@ -221,7 +259,7 @@ func (r *redaction) object(o scim.Object) scim.Object {
 	return out
 }
 
-// literal reports whether v is a text or number, or a list of such: what a
+// literal reports whether v is or holds a text or number: what a
 // secret of a client's own making looks like, unlike changePassword of a
 // ServiceProviderConfig.
 func literal(v any) bool {
@@ -230,6 +268,8 @@ func literal(v any) bool {
 		return true
 	case []any:
 		return slices.ContainsFunc(v, literal)
+	case scim.Object:
+		return slices.ContainsFunc(v, func(m scim.Member) bool { return literal(m.Value) })
 	}
 	return false
 }
@@ -256,7 +296,7 @@ func (r *redaction) filter(text string) string {
 				break
 			}
 			if !r.names.in(word) {
-				r.hide(word)
+				r.hideShort(word)
 			}
 		}
 		return mask

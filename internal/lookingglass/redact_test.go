@@ -26,7 +26,7 @@ func TestRedact(t *testing.T) {
 		`{"op":"remove","path":"password"}`:                        `{"op":"remove","path":"password"}`,
 		`{"value":"v","op":"add","path":"passwords"}`:              `{"value":"***","op":"add","path":"passwords"}`,
 		`{"value":"v","op":"add","path":"title"}`:                  `{"value":"v","op":"add","path":"title"}`,
-		`"plain"`: `"plain"`,
+		`"plain"`: `"***"`,
 	} {
 		if got, _, _ := lookingglass.RedactForTests([]byte(in), int64(len(in))); got != want {
 			t.Errorf("%s\n got %s\nwant %s", in, got, want)
@@ -90,6 +90,34 @@ func TestRedactQuery(t *testing.T) {
 		if _, err := url.ParseQuery(sent); err != nil {
 			t.Errorf("%s is sent as %s", in, sent)
 		}
+	}
+}
+
+// What is harmless stays as it is written.
+func TestHeadersKept(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"User-Agent: curl (+https://curl.se/x y)": "curl (+https://curl.se/x y)",
+		"User-Agent: app (https://u:p@h.example)": "app (https://h.example)",
+		"X-Unknown: whatever":                     "***",
+		"Accept: application/scim+json;q=0.9":     "application/scim+json;q=0.9",
+	} {
+		name, value, _ := strings.Cut(in, ": ")
+		s := watch(t, lookingglass.Options{})
+		s.do("GET", "/Users", "", name+": "+value)
+		if h := s.last().Request.Headers; len(h) != 1 || h[0].Value != want {
+			t.Errorf("%s: %+v", in, h)
+		}
+	}
+}
+
+// An error does not quote a secret, however short it is.
+func TestShortSecret(t *testing.T) {
+	t.Parallel()
+	s := watch(t, lookingglass.Options{})
+	s.do("GET", "/Users?filter="+url.QueryEscape(`password eq "Z9q" zz`), "")
+	if x := s.last(); x.Fault == nil || strings.Contains(x.Fault.Detail+x.Response.Body+x.Query, "Z9q") {
+		t.Errorf("%+v %+v", x.Fault, x.Response)
 	}
 }
 

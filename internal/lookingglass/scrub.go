@@ -3,6 +3,7 @@ package lookingglass
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -84,6 +85,7 @@ func (r *redaction) cleanValue(v any) any {
 
 // scrub cleans all texts of an exchange that are not spelled by this program.
 func (r *redaction) scrub(x *Exchange) {
+	r.scrubShort(x)
 	if len(r.secrets) == 0 {
 		return
 	}
@@ -147,4 +149,38 @@ func (r *redaction) cleanSent(s string) string {
 		}
 	}
 	return strings.Join(parts, "&")
+}
+
+// scrubShort masks the text of an error that quotes a secret too short to be
+// told from ordinary text.
+func (r *redaction) scrubShort(x *Exchange) {
+	quotes := func(s string) bool {
+		return slices.ContainsFunc(r.shorts, func(short string) bool { return strings.Contains(s, short) })
+	}
+	if x.Fault == nil || len(r.shorts) == 0 {
+		return
+	}
+	if quotes(x.Fault.Detail) {
+		x.Fault.Detail = mask
+	}
+	if v, err := parse([]byte(x.Response.Body), x.Response.Cut); err == nil {
+		var in func(any)
+		in = func(v any) {
+			switch v := v.(type) {
+			case scim.Object:
+				for i, m := range v {
+					if s, is := m.Value.(string); is && m.Name == "detail" && quotes(s) {
+						v[i].Value = mask
+					}
+					in(m.Value)
+				}
+			case []any:
+				for _, e := range v {
+					in(e)
+				}
+			}
+		}
+		in(v)
+		x.Response.Body = string(scim.AppendValue(nil, v))
+	}
 }

@@ -47,7 +47,7 @@ func TraceFile(list []*Exchange) ([]byte, error) {
 		if x.Request.Cut || x.Request.Hash != "" || x.Base == "" || x.Status == 401 {
 			continue
 		}
-		s := traceStep{Name: sentence(x), Method: x.Method, Path: vars.in(x.Local), Headers: map[string]string{}, Expect: traceExpect{Status: []int{x.Status}}}
+		s := traceStep{Name: sentence(x), Method: x.Method, Path: vars.in(strings.ReplaceAll(x.Local, "${", "%24%7B")), Headers: map[string]string{}, Expect: traceExpect{Status: []int{x.Status}}}
 		switch {
 		case x.Sent != "":
 			s.Path += "?" + vars.in(x.Sent)
@@ -58,11 +58,13 @@ func TraceFile(list []*Exchange) ([]byte, error) {
 			s.Rules = append(s.Rules, r.ID)
 		}
 		for _, h := range resent(x) {
-			s.Headers[h.Name] = h.Value
+			if !strings.Contains(h.Value, "${") { // the player would take it for a variable
+				s.Headers[h.Name] = h.Value
+			}
 		}
 		s.Headers["Authorization"] = "Bearer ${token}"
 		if x.Request.Body != "" {
-			s.Body = json.RawMessage(vars.in(x.Request.Body))
+			s.Body = json.RawMessage(vars.in(strings.ReplaceAll(x.Request.Body, "${", `\u0024{`)))
 		}
 		if x.Fault != nil && x.Fault.ScimType != "" && x.Response.Body != "" {
 			s.Expect.JSON = []traceAssertion{{"$.scimType", "equals", x.Fault.ScimType}}
@@ -79,8 +81,8 @@ type variables map[string]string
 // shortest is the shortest id that is told from other text.
 const shortest = 8
 
-// in returns text with ids replaced by their variables. Braces of the text's
-// own are harmless: the player leaves what it does not know.
+// in returns text with ids replaced by their variables. What looks like a
+// variable in the text itself is escaped before.
 func (v variables) in(text string) string {
 	for id, name := range v {
 		text = strings.ReplaceAll(text, id, "${"+name+"}")
