@@ -74,16 +74,26 @@ func tells(name string) bool {
 	return word(len(name))
 }
 
-// assignment is a name and what it is set to, in a text that is no JSON.
-var assignment = regexp.MustCompile(`([\pL\pN_.%-]{1,64})["'\]]{0,2}\s{0,3}[=:>]`)
-
-// assigns reports whether a text sets something whose name is a secret's.
+// assigns reports whether a text that is no JSON sets something whose name is a
+// secret's.
 func (r *redaction) assigns(s string) bool {
 	if !strings.ContainsAny(s, "=:>") {
 		return false
 	}
-	for _, m := range assignment.FindAllStringSubmatch(plainly(s), 50) {
-		if w := r.word(m[1]); w.secret || w.tells {
+	s = plainly(s)
+	for i := range len(s) {
+		if s[i] != '=' && s[i] != ':' && s[i] != '>' {
+			continue
+		}
+		before := strings.TrimRight(s[max(i-80, 0):i], " \t\"']")
+		start := strings.LastIndexFunc(before, func(c rune) bool {
+			return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("_.%-", c)
+		})
+		name := before[start+1:]
+		if name == "" || s[i] == ':' && '0' <= name[0] && name[0] <= '9' { // a time
+			continue
+		}
+		if w := r.word(name); w.secret || w.tells {
 			return true
 		}
 	}
@@ -95,7 +105,7 @@ var pair = regexp.MustCompile(`([\w.%-]+)(\s*=\s*)("[^"]*"?|[^;,&/?\s"]+)`)
 
 // pairs masks the parameters of s whose names tell.
 func (r *redaction) pairs(s string) string {
-	if !strings.Contains(s, "=") {
+	if !strings.Contains(s, "=") || !r.assigns(s) {
 		return s
 	}
 	return pair.ReplaceAllStringFunc(s, func(m string) string {
@@ -114,7 +124,7 @@ var link = regexp.MustCompile(`[^\s"'<>(),]*(?:://|\?)[^\s"'<>()]*`)
 // line masks what may be secret in the URLs of a header field, and its telling
 // parameters; the rest stays as it is written.
 func (r *redaction) line(value string) string {
-	if strings.Contains(value, "://") || strings.Contains(value, "?") {
+	if strings.Contains(value, "?") || strings.Contains(value, "://") && strings.ContainsAny(value, "@#") {
 		value = link.ReplaceAllStringFunc(value, r.link)
 	}
 	return r.pairs(value)
