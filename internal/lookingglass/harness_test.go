@@ -28,7 +28,6 @@ type site struct {
 	*lookingglass.Recorder
 	t       testing.TB
 	handler http.Handler
-	url     string
 }
 
 func watch(t testing.TB, o lookingglass.Options) *site {

@@ -75,13 +75,6 @@ func (s *scratches) drop(id string, who *Who) {
 	}
 }
 
-func (s *scratches) len() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sweep()
-	return len(s.by)
-}
-
 // sweep ends the runs that idle.
 func (s *scratches) sweep() {
 	for id, sc := range s.by {

@@ -142,7 +142,7 @@ func TestLiveLooks(t *testing.T) {
 	b.inspect("live")
 	for name, text := range map[string]string{"change": "Chief", "refusal": "ALICE", "filter": "title pr", "lookup": "carol"} {
 		b.visit(console.Path)
-		link := eval[string](b, fmt.Sprintf(`[...document.querySelectorAll("#rows tr")].map((r) => r.querySelector("a").getAttribute("href")).join(" ")`))
+		link := eval[string](b, `[...document.querySelectorAll("#rows tr")].map((r) => r.querySelector("a").getAttribute("href")).join(" ")`)
 		for _, href := range strings.Fields(link) {
 			b.visit(href)
 			if eval[bool](b, fmt.Sprintf("document.querySelector('#detail').innerText.includes(%q)", text)) {
