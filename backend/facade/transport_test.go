@@ -93,7 +93,7 @@ func TestRootCAs(t *testing.T) {
 func TestChild(t *testing.T) {
 	base := os.Getenv("FACADE_TEST_BASE")
 	if base == "" {
-		t.Skip("it is run by others")
+		return // not that process
 	}
 	ctx := facade.WithCaller(t.Context(), token)
 	var got named

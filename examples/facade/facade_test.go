@@ -24,9 +24,9 @@ func parse(t *testing.T, s string) *url.URL {
 	return u
 }
 
-// TestContract holds the façade to the contract of backends, with an index and
+// TestContractWithLacks holds the façade to the contract of backends, with an index and
 // without.
-func TestContract(t *testing.T) {
+func TestContractWithLacks(t *testing.T) {
 	t.Parallel()
 	for _, life := range []time.Duration{0, time.Minute} {
 		open := func(t *testing.T) scim.Backend {

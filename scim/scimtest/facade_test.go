@@ -214,9 +214,9 @@ func (f *facade) Delete(ctx context.Context, ref scim.Ref, _ string) error {
 	return f.s.Delete(ctx, ref, "")
 }
 
-// TestFacade runs the suite over a backend that is another application in
+// TestContractWithLacks runs the suite over a backend that is another application in
 // disguise.
-func TestFacade(t *testing.T) {
+func TestContractWithLacks(t *testing.T) {
 	t.Parallel()
 	h := narrow
 	h.Short = true
