@@ -25,7 +25,7 @@ var layers = map[string][]string{
 	"scim/scimtest":         {"scim", "scim/schema", "scim/filter", "scim/patch", "backend/memory"}, // the reference
 	"auth":                  {"scim"},
 	"backend/memory":        {"scim", "scim/filter"},
-	"backend/sqlite":        {"scim", "internal/sqlfilter"},
+	"backend/sqlite":        {"scim", "internal/sqlfilter", "internal/changelog", "internal/stored"},
 	"backend/facade":        {"scim", "scim/filter"},
 	"backend/pactflow":      {"scim", "scim/filter", "scim/schema", "backend/facade"},
 	"internal/lookingglass": {"scim", "scim/compat", "scim/engine", "scim/filter", "scim/schema", "scim/scimhttp"},
@@ -33,6 +33,8 @@ var layers = map[string][]string{
 		"internal/lookingglass/people", "internal/lookingglass/flows"},
 	"internal/lookingglass/people": {"scim", "scim/schema", "scim/engine", "internal/lookingglass"},
 	"internal/sqlfilter":           {"scim"},
+	"internal/changelog":           {"scim"},
+	"internal/stored":              {"scim"},
 	"internal/replay":              {},
 	"internal/password":            {},
 	"internal/takeover":            {"scim", "scim/schema"},

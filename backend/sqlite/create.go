@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/internal/changelog"
 	"github.com/rollcall-scim/rollcall/internal/sqlfilter"
+	"github.com/rollcall-scim/rollcall/internal/stored"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -70,13 +70,13 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, pk int64, id str
 	if err := t.claim(row, sqlfilter.Uniques(r), rows); err != nil {
 		return nil, err
 	}
-	display, ext := scim.DisplayName(r.Attrs), externals(r.ExternalID)
+	c := stored.ColumnsOf(r)
 	err = t.exec(`INSERT INTO resources (pk, tenant, type, id, external, seq, version, created, modified, links, display,
 		display_fold, digest, schemas, text, hidden, external_sort, external_sent)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?1, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)`,
-		row.pk, t.tenant, typ, id, ext[0], versionValue(meta.Version), scim.Instant(meta.Created),
-		scim.Instant(meta.LastModified), row.links, display, foldDisplay(display), r.Digest, strings.Join(r.Schemas, " "),
-		string(r.Text), orNull(string(r.Hidden)), ext[1], ext[2])
+		row.pk, t.tenant, typ, id, orNull(c.External), versionValue(meta.Version), scim.Instant(meta.Created),
+		scim.Instant(meta.LastModified), row.links, c.Display, c.DisplayFold, r.Digest, c.Schemas,
+		string(r.Text), orNull(string(r.Hidden)), orNull(c.ExternalSort), orNull(c.ExternalSent))
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, pk int64, id str
 		t.w.seq = row.pk
 		t.w.undo = append(t.w.undo, func() { t.w.seq = before })
 	}
-	rec := record{op: "create", row: row, version: meta.Version, deltas: values(r, true)}
+	rec := record{op: "create", row: row, version: meta.Version, deltas: changelog.Values(r, true)}
 	if len(members) > 0 {
 		added, err := t.insertMembers(row, members)
 		if err != nil {
@@ -121,26 +121,11 @@ func (t *session) now() time.Time { return t.db.o.Now().UTC().Truncate(time.Mill
 // versionValue is a version as it is stored: a number where it is one, since
 // that is what versions are but for those imported.
 func versionValue(v string) any {
-	if n, err := strconv.ParseInt(v, 10, 64); err == nil && strconv.FormatInt(n, 10) == v {
+	if n, ok := stored.Number(v); ok {
 		return n
 	}
 	return v
 }
-
-// externals is an externalId as it is compared, sorted by, and as it was sent.
-func externals(sent string) (columns [3]any) {
-	if sent == "" {
-		return columns
-	}
-	key := scim.KeyOf(external, sent).Text
-	columns[0], columns[1] = key, scim.SortText(key)
-	if key != sent {
-		columns[2] = sent
-	}
-	return columns
-}
-
-func foldDisplay(s string) string { return scim.Fold(&scim.Attribute{Type: scim.TypeString}, s) }
 
 func orNull(s string) any {
 	if s == "" {

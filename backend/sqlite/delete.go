@@ -6,6 +6,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/rollcall-scim/rollcall/internal/changelog"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -57,9 +58,9 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (lef
 		}
 	}
 	t.trace.Note(func(n *scim.TraceNotes) { n.Before = &doc })
-	rec := record{op: "delete", row: row, deltas: values(&doc, false)}
+	rec := record{op: "delete", row: row, deltas: changelog.Values(&doc, false)}
 	if a := ref.Type.Membership(); a != nil && row.members > 0 {
-		removed, err := t.memberList(row, mostListed)
+		removed, err := t.memberList(row, changelog.MostListed)
 		if err != nil {
 			return false, err
 		}

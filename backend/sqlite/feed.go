@@ -2,14 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/rollcall-scim/rollcall/internal/changelog"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -82,58 +80,6 @@ func (t *session) scanRecord(st *sqlite.Stmt) (scim.Record, error) {
 	if r.Type, err = t.typeName(st.ColumnInt64(5)); err != nil {
 		return r, err
 	}
-	r.Changes, err = decodeDeltas(columnBytes(st, 8))
+	r.Changes, err = changelog.Decode(columnBytes(st, 8))
 	return r, err
-}
-
-func decodeDeltas(data []byte) ([]scim.RecordDelta, error) {
-	o, err := scim.ParseObject(data, 0, 0)
-	if err != nil {
-		return nil, fmt.Errorf("change log: %w", err)
-	}
-	list, _ := o.Get("deltas").([]any)
-	var deltas []scim.RecordDelta
-	for _, v := range list {
-		parts, _ := v.([]any)
-		if len(parts) != 3 {
-			return nil, fmt.Errorf("change log: a delta of %d parts", len(parts))
-		}
-		var d scim.RecordDelta
-		d.Path, _ = parts[0].(string)
-		d.Added, d.Removed = plain(parts[1]), plain(parts[2])
-		deltas = append(deltas, d)
-	}
-	return deltas, nil
-}
-
-// plain gives the numbers of a parsed list the types of attribute values.
-func plain(v any) []any {
-	list, _ := v.([]any)
-	for i := range list {
-		list[i] = plainValue(list[i])
-	}
-	if len(list) == 0 {
-		return nil
-	}
-	return list
-}
-
-func plainValue(v any) any {
-	switch v := v.(type) {
-	case json.Number:
-		if n, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return n
-		}
-		f, _ := v.Float64()
-		return f
-	case scim.Object:
-		for i := range v {
-			v[i].Value = plainValue(v[i].Value)
-		}
-	case []any:
-		for i := range v {
-			v[i] = plainValue(v[i])
-		}
-	}
-	return v
 }

@@ -6,6 +6,8 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/rollcall-scim/rollcall/internal/changelog"
+	"github.com/rollcall-scim/rollcall/internal/stored"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -34,7 +36,7 @@ func (t *session) updateMembers(ctx context.Context, c scim.Change) (*scim.Resou
 		return nil, err
 	}
 	a := c.After.Type.Membership()
-	document := slices.ContainsFunc(c.Deltas, func(d scim.Delta) bool { return !isMembership(d, a) })
+	document := slices.ContainsFunc(c.Deltas, func(d scim.Delta) bool { return !stored.IsMembership(d, a) })
 	switch v := row.r.Meta.Version; {
 	case c.IfVersion != "" && c.IfVersion != v, document && c.Before.Meta.Version != v:
 		return nil, scim.ErrVersionMismatch
@@ -42,15 +44,15 @@ func (t *session) updateMembers(ctx context.Context, c scim.Change) (*scim.Resou
 	rec := record{op: "update", row: row}
 	var added, removed []member
 	for _, d := range c.Deltas {
-		if !isMembership(d, a) {
-			rec.deltas = append(rec.deltas, ofDelta(c.After.Type, d))
+		if !stored.IsMembership(d, a) {
+			rec.deltas = append(rec.deltas, changelog.Of(c.After.Type, d))
 			continue
 		}
 		var in, out []member
 		if d.Reset {
-			in, out, err = t.setMembers(row, a, refs(d.Added))
-		} else if out, err = t.removeMembers(row, refs(d.Removed)); err == nil {
-			in, err = t.addMembers(row, a, refs(d.Added))
+			in, out, err = t.setMembers(row, a, stored.Refs(d.Added))
+		} else if out, err = t.removeMembers(row, stored.Refs(d.Removed)); err == nil {
+			in, err = t.addMembers(row, a, stored.Refs(d.Added))
 		}
 		if err != nil {
 			return nil, err
@@ -76,20 +78,6 @@ func (t *session) updateMembers(ctx context.Context, c scim.Change) (*scim.Resou
 	}
 	without := scim.Selection{Excluded: []scim.AttrPath{{Name: a.Name}}}
 	return row.r, t.complete(ctx, []*entry{row}, c.After.Type, without, known)
-}
-
-func isMembership(d scim.Delta, a *scim.Attribute) bool {
-	return a != nil && d.Path.URN == "" && d.Path.Name == a.Name
-}
-
-func refs(values []any) []scim.MemberRef {
-	list := make([]scim.MemberRef, 0, len(values))
-	for _, v := range values {
-		if m, ok := v.(scim.MemberRef); ok {
-			list = append(list, m)
-		}
-	}
-	return list
 }
 
 // addMembers adds those members that are not there yet, and returns them.

@@ -9,6 +9,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/rollcall-scim/rollcall/internal/stored"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -27,7 +28,7 @@ func (s *Store) Deleted(ctx context.Context, q scim.DeletedQuery) (list []scim.D
 			return t.each(from+` ORDER BY time DESC, pk DESC LIMIT (?4+0)`, add, t.tenant, typ, oldest, limit)
 		}
 		return t.each(`SELECT * FROM (`+from+` AND name_fold = ?4 UNION `+from+` AND id = ?5) ORDER BY time DESC LIMIT (?6+0)`,
-			add, t.tenant, typ, oldest, foldDisplay(q.Name), q.Name, limit)
+			add, t.tenant, typ, oldest, stored.FoldName(q.Name), q.Name, limit)
 	})
 	return list, err
 }
@@ -68,8 +69,8 @@ func (t *session) restore(ctx context.Context, ref scim.Ref, prepare func(*scim.
 	if err := prepare(r); err != nil {
 		return nil, err
 	}
-	r.Meta.Version = nextVersion(r.Meta.Version)
-	r.Meta.LastModified = later(r.Meta.LastModified, t.now())
+	r.Meta.Version = stored.NextVersion(r.Meta.Version)
+	r.Meta.LastModified = stored.Later(r.Meta.LastModified, t.now())
 	row, err := t.insert(ctx, r, pk, ref.ID, r.Meta)
 	if err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func (t *session) keep(row *entry, doc *scim.Resource) error {
 	}
 	name := scim.UniqueName(doc)
 	return t.exec(`INSERT INTO deleted (pk, tenant, type, id, name, name_fold, time, external, version, created, modified, digest, schemas, text, hidden)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, row.pk, t.tenant, row.typ, row.r.ID, name, foldDisplay(name), t.now().UnixMilli(),
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, row.pk, t.tenant, row.typ, row.r.ID, name, stored.FoldName(name), t.now().UnixMilli(),
 		orNull(row.r.ExternalID), versionValue(row.r.Meta.Version), scim.Instant(row.r.Meta.Created), scim.Instant(row.r.Meta.LastModified),
 		row.r.Digest, strings.Join(row.r.Schemas, " "), string(row.r.Text), orNull(string(row.r.Hidden)))
 }

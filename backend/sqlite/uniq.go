@@ -1,13 +1,10 @@
 package sqlite
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"strings"
-
 	"zombiezen.com/go/sqlite"
 
 	"github.com/rollcall-scim/rollcall/internal/sqlfilter"
+	"github.com/rollcall-scim/rollcall/internal/stored"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -48,7 +45,7 @@ func (t *session) claim(row *entry, uniques []sqlfilter.Unique, rows []sqlfilter
 	for _, u := range uniques {
 		path := t.names.paths[string(u.Path)]
 		enforced[path] = true
-		v := value{path, short(u.Text)}
+		v := value{path, stored.UniqueText(u.Text)}
 		if want[v] {
 			continue
 		}
@@ -68,7 +65,7 @@ func (t *session) claim(row *entry, uniques []sqlfilter.Unique, rows []sqlfilter
 	}
 	for _, r := range rows {
 		path := t.names.paths[string(r.Path)]
-		if v := (value{path, short(whole(cell{text: r.Text, long: r.Long}))}); !enforced[path] && !want[v] &&
+		if v := (value{path, stored.UniqueText(whole(cell{text: r.Text, long: r.Long}))}); !enforced[path] && !want[v] &&
 			t.names.uniq[uniqKey{t.tenant, row.typ, path}] {
 			want[v] = true
 			if !had[v] {
@@ -113,7 +110,7 @@ func (t *session) completeUniq(typ, path int64) error {
 	var longs []long
 	err = t.each(`SELECT res, long FROM attrs WHERE tenant = ? AND type = ? AND path = ? AND long IS NOT NULL`,
 		func(st *sqlite.Stmt) error {
-			longs = append(longs, long{st.ColumnInt64(0), short(st.ColumnText(1))})
+			longs = append(longs, long{st.ColumnInt64(0), stored.UniqueText(st.ColumnText(1))})
 			return nil
 		}, t.tenant, typ, path)
 	if err != nil {
@@ -135,14 +132,3 @@ func (t *session) completeUniq(typ, path int64) error {
 
 // uniqKey names an attribute of a type in a tenant.
 type uniqKey struct{ tenant, typ, path int64 }
-
-// short is a unique value as it is stored: a hash where it is long. No value
-// begins with the byte that marks a hash but one that is itself hashed.
-func short(text string) string {
-	const mark = "\x01"
-	if len(text) <= scim.SortLength && !strings.HasPrefix(text, mark) {
-		return text
-	}
-	sum := sha256.Sum256([]byte(text))
-	return mark + hex.EncodeToString(sum[:])
-}

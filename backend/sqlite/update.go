@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"context"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
+	"github.com/rollcall-scim/rollcall/internal/changelog"
 	"github.com/rollcall-scim/rollcall/internal/sqlfilter"
+	"github.com/rollcall-scim/rollcall/internal/stored"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -35,8 +34,8 @@ func (t *session) update(ctx context.Context, c scim.Change) (*scim.Resource, er
 	rec := record{op: "update", row: row}
 	a := c.After.Type.Membership()
 	for _, d := range c.Deltas {
-		if !isMembership(d, a) {
-			rec.deltas = append(rec.deltas, ofDelta(c.After.Type, d))
+		if !stored.IsMembership(d, a) {
+			rec.deltas = append(rec.deltas, changelog.Of(c.After.Type, d))
 			continue
 		}
 		refs, _ := c.After.Attrs.Get(a.Name).([]scim.MemberRef)
@@ -74,34 +73,20 @@ func (t *session) storeDocument(row *entry, after *scim.Resource) error {
 	if err := t.storeLinks(row, after.Links); err != nil {
 		return err
 	}
-	display, ext := scim.DisplayName(after.Attrs), externals(after.ExternalID)
+	cols := stored.ColumnsOf(after)
 	row.r.ExternalID, row.r.Schemas = after.ExternalID, slices.Clone(after.Schemas)
 	row.r.Text, row.r.Hidden, row.r.Digest = bytes.Clone(after.Text), bytes.Clone(after.Hidden), after.Digest
 	return t.exec(`UPDATE resources SET external = ?, external_sort = ?, external_sent = ?, links = ?, display = ?, display_fold = ?, digest = ?, schemas = ?,
-		text = ?, hidden = ? WHERE pk = ?`, ext[0], ext[1], ext[2], row.links, display, foldDisplay(display), after.Digest,
-		strings.Join(after.Schemas, " "), string(after.Text), orNull(string(after.Hidden)), row.pk)
+		text = ?, hidden = ? WHERE pk = ?`, orNull(cols.External), orNull(cols.ExternalSort), orNull(cols.ExternalSent), row.links,
+		cols.Display, cols.DisplayFold, after.Digest, cols.Schemas, string(after.Text), orNull(string(after.Hidden)), row.pk)
 }
 
 // touch gives a resource that has changed its next version and a later
 // lastModified, and stores its number of members.
 func (t *session) touch(row *entry) error {
 	m := &row.r.Meta
-	m.Version = nextVersion(m.Version)
-	m.LastModified = later(m.LastModified, t.now())
+	m.Version = stored.NextVersion(m.Version)
+	m.LastModified = stored.Later(m.LastModified, t.now())
 	return t.exec(`UPDATE resources SET version = ?, modified = ?, members = ? WHERE pk = ?`,
 		versionValue(m.Version), scim.Instant(m.LastModified), row.members, row.pk)
-}
-
-// nextVersion counts up. An imported version that is no number starts anew.
-func nextVersion(v string) string {
-	n, _ := versionValue(v).(int64)
-	return strconv.FormatInt(n+1, 10)
-}
-
-// later returns now, or the next millisecond after before.
-func later(before, now time.Time) time.Time {
-	if least := before.Truncate(time.Millisecond).Add(time.Millisecond); now.Before(least) {
-		return least
-	}
-	return now
 }
