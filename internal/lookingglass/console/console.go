@@ -42,6 +42,11 @@ type Options struct {
 	// who logged in with this token. Nil: the context as it is.
 	WithToken func(ctx context.Context, token string) context.Context
 
+	// Sessions makes a login good at all instances of the program. Viewer and
+	// Admin are then asked with each request, and must be quick. Nil: it is good
+	// in this process alone.
+	Sessions *SharedSessions
+
 	// Secure reports whether the browser reaches this server by TLS, so that its
 	// cookie may be limited to that. Nil: if the request came by TLS.
 	Secure func(*http.Request) bool
@@ -92,6 +97,7 @@ func New(o Options) *Console {
 		desk:    newDesk(o),
 	}
 	c.scratches.now = o.Now
+	c.sessions.shared, c.sessions.role = o.Sessions, c.role
 	c.routes(c.mux)
 	return c
 }

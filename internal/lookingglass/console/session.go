@@ -28,20 +28,39 @@ type Who struct {
 }
 
 // sessions are those who have logged in, by the SHA-256 of what is in their
-// cookie: who reads this memory can't become one of them.
+// cookie: who reads this memory can't become one of them. Of shared sessions it
+// holds, by id, only those that this instance has met, so that what somebody has
+// open here stays theirs.
 type sessions struct {
-	mu sync.Mutex
-	by map[[sha256.Size]byte]*Who
+	shared *SharedSessions                        // nil: they are kept here alone
+	role   func(token string) (admin, known bool) // of a token, as it is now
+	mu     sync.Mutex
+	by     map[[sha256.Size]byte]*Who
 }
 
-func (s *sessions) add(who *Who, now time.Time) (id string) {
+// add begins a session and returns what its cookie holds.
+func (s *sessions) add(who *Who, now time.Time) (cookie string, err error) {
+	if s.shared != nil {
+		return s.shared.seal(sealed{rand.Text(), who.Token, who.expires.Unix()})
+	}
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // it never fails
-	id = base64.RawURLEncoding.EncodeToString(random[:])
+	cookie = base64.RawURLEncoding.EncodeToString(random[:])
+	s.keep(cookie, who, now)
+	return cookie, nil
+}
+
+// keep remembers who has a session, and drops the oldest of too many. It returns
+// who had it already, if that is the same.
+func (s *sessions) keep(name string, who *Who, now time.Time) *Who {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.by == nil {
 		s.by = map[[sha256.Size]byte]*Who{}
+	}
+	this := sha256.Sum256([]byte(name))
+	if before := s.by[this]; before != nil && before.Admin == who.Admin {
+		return before
 	}
 	var oldest [sha256.Size]byte
 	var first *Who
@@ -55,24 +74,47 @@ func (s *sessions) add(who *Who, now time.Time) (id string) {
 	if len(s.by) >= maxSessions {
 		delete(s.by, oldest)
 	}
-	s.by[sha256.Sum256([]byte(id))] = who
-	return id
-}
-
-func (s *sessions) get(id string, now time.Time) *Who {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	who := s.by[sha256.Sum256([]byte(id))]
-	if who == nil || !now.Before(who.expires) {
-		return nil
-	}
+	s.by[this] = who
 	return who
 }
 
-func (s *sessions) end(id string) {
+// get returns who has a cookie, or nil. A shared session outlives the process:
+// its token is looked at anew, since it may have been withdrawn.
+func (s *sessions) get(cookie string, now time.Time) *Who {
+	if s.shared == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		who := s.by[sha256.Sum256([]byte(cookie))]
+		if who == nil || !now.Before(who.expires) {
+			return nil
+		}
+		return who
+	}
+	in, ok := s.shared.open(cookie, now)
+	if !ok {
+		return nil
+	}
+	admin, known := s.role(in.Token)
+	if !known {
+		return nil
+	}
+	return s.keep(in.ID, &Who{Token: in.Token, Admin: admin, expires: time.Unix(in.Expires, 0)}, now)
+}
+
+// end ends a session.
+func (s *sessions) end(cookie string, now time.Time) {
+	name := cookie
+	if s.shared != nil {
+		in, ok := s.shared.open(cookie, now)
+		if !ok {
+			return
+		}
+		name = in.ID
+		s.shared.End(in.ID, time.Unix(in.Expires, 0))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.by, sha256.Sum256([]byte(id)))
+	delete(s.by, sha256.Sum256([]byte(name)))
 }
 
 type whoKey struct{}
@@ -248,28 +290,37 @@ type loginForm struct {
 	Wrong bool   // the token is none that is known
 }
 
+// role returns what a token lets do.
+func (c *Console) role(token string) (admin, known bool) {
+	switch {
+	case token == "":
+		return false, false
+	case c.o.Admin(token):
+		return true, true
+	}
+	return false, c.o.Viewer(token)
+}
+
 // login takes a token and gives a cookie for it.
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	token, to := strings.TrimSpace(r.PostFormValue("token")), r.PostFormValue("to")
-	who := &Who{Token: token, expires: c.o.Now().Add(sessionTime)}
-	switch {
-	case token == "":
-		who = nil
-	case c.o.Admin(token):
-		who.Admin = true
-	case !c.o.Viewer(token):
-		who = nil
-	}
-	if who == nil {
+	admin, known := c.role(token)
+	if !known {
 		c.o.Logger.Warn("the console refused a token", "remote", r.RemoteAddr)
 		c.render(w, r, http.StatusUnauthorized, "login.html", loginForm{To: to, Wrong: true})
 		return
 	}
-	if old, err := r.Cookie(cookieName); err == nil {
-		c.sessions.end(old.Value)
+	cookie, err := c.sessions.add(&Who{Token: token, Admin: admin, expires: c.o.Now().Add(sessionTime)}, c.o.Now())
+	if err != nil {
+		c.o.Logger.Error("nobody can log in to the console", "error", err)
+		c.fail(w, r, http.StatusInternalServerError, "You can't log in here", err.Error())
+		return
 	}
-	c.setCookie(w, r, c.sessions.add(who, c.o.Now()), int(sessionTime.Seconds()))
+	if old, err := r.Cookie(cookieName); err == nil {
+		c.sessions.end(old.Value, c.o.Now())
+	}
+	c.setCookie(w, r, cookie, int(sessionTime.Seconds()))
 	if u, err := url.Parse(to); err != nil || u.Scheme != "" || u.Host != "" || path.Clean(u.Path) != u.Path ||
 		u.Path != Path && !strings.HasPrefix(u.Path, Path+"/") {
 		to = Path
@@ -279,7 +330,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(cookieName); err == nil {
-		c.sessions.end(cookie.Value)
+		c.sessions.end(cookie.Value, c.o.Now())
 		c.lists.forgetAll(c.owner(r))
 	}
 	c.setCookie(w, r, "", -1)
