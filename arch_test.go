@@ -26,6 +26,7 @@ var layers = map[string][]string{
 	"auth":                  {"scim"},
 	"backend/memory":        {"scim", "scim/filter"},
 	"backend/sqlite":        {"scim", "internal/sqlfilter", "internal/changelog", "internal/stored"},
+	"backend/postgres":      {"scim", "internal/sqlfilter", "internal/changelog", "internal/stored"},
 	"backend/facade":        {"scim", "scim/filter"},
 	"backend/pactflow":      {"scim", "scim/filter", "scim/schema", "backend/facade"},
 	"internal/lookingglass": {"scim", "scim/compat", "scim/engine", "scim/filter", "scim/schema", "scim/scimhttp"},
@@ -54,6 +55,7 @@ var layers = map[string][]string{
 	"internal/conformance":          {"scim"},
 	"internal/conformance/report":   {"internal/conformance"},
 	"internal/testrun":              {},
+	"internal/pgtest":               {},
 	"cmd/rollcall":                  {"internal/server"},
 }
 

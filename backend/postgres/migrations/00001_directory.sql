@@ -88,27 +88,19 @@ CREATE INDEX attrs_grams ON attrs USING gin (tenant, type, path, text gin_trgm_o
     WHERE path IN ('userName', 'displayName', 'emails.value', 'name.familyName', 'name.givenName');
 CREATE INDEX attrs_long ON attrs (tenant, type, path, res) WHERE long IS NOT NULL;
 
--- Values of attributes that are unique. Two resources that held the same value
--- before it had to be unique may both keep it: dup is then the pk of all but one.
+-- Values that a create or an update made its resource's own because they had
+-- to be unique: the primary key decides between two at the same time. What was
+-- stored while an attribute need not be unique is found in attrs alone.
 CREATE TABLE uniq (
     tenant integer NOT NULL,
     type   text COLLATE "C" NOT NULL,
     path   text COLLATE "C" NOT NULL,
     text   text COLLATE "C" NOT NULL, -- folded; a hash where it is long
-    dup    bigint NOT NULL DEFAULT 0,
     res    bigint NOT NULL,
-    PRIMARY KEY (tenant, type, path, text, dup)
+    PRIMARY KEY (tenant, type, path, text)
 );
 
-CREATE INDEX uniq_res ON uniq (tenant, res, path);
-
--- The attributes of which uniq has all values.
-CREATE TABLE uniqs (
-    tenant integer NOT NULL,
-    type   text COLLATE "C" NOT NULL,
-    path   text COLLATE "C" NOT NULL,
-    PRIMARY KEY (tenant, type, path)
-);
+CREATE INDEX uniq_res ON uniq (tenant, res);
 
 -- Membership, by resources.pk.
 CREATE TABLE members (

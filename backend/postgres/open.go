@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// Open opens the database at url, in the form of libpq
+// (postgres://user:password@host,host/name?sslmode=verify-full, with
+// target_session_attrs and the like), and brings it to this program's schema
+// unless Options.NoMigrate. Any number of instances may do so at the same time.
+// Its error is one line that says what is wrong, without the password; it is
+// ErrNewer for a database that this program is too old for.
+func Open(ctx context.Context, url string, o Options) (*DB, error) {
+	db := &DB{o: o.defaults()}
+	db.life, db.end = context.WithCancel(context.Background())
+	if err := db.open(ctx, url); err != nil {
+		db.end()
+		if db.pool != nil {
+			db.pool.Close()
+		}
+		return nil, explain(err)
+	}
+	return db, nil
+}
+
+func (db *DB) open(ctx context.Context, url string) error {
+	config, err := db.config(url)
+	if err != nil {
+		return err
+	}
+	if err := db.prepare(ctx, config.ConnConfig); err != nil {
+		return err
+	}
+	if err := db.connect(ctx, config); err != nil {
+		return err
+	}
+	unfinished := false
+	err = db.Tenant("").peek(ctx, func(t *session) (err error) {
+		if err := t.makeKeys(ctx); err != nil {
+			return err
+		}
+		unfinished, err = t.unfinished(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if unfinished {
+		db.spawn(db.finishDeletes)
+	}
+	db.spawn(db.pruneForever)
+	return nil
+}
+
+// Close waits for what is under way and closes the connections. Calls that come
+// later fail.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	again := db.closed
+	db.closed = true
+	db.mu.Unlock()
+	if again {
+		return nil
+	}
+	db.end()
+	db.tasks.Wait()
+	db.pool.Close()
+	return nil
+}
+
+// spawn runs f beside the callers, unless the DB is closed; Close waits for it.
+func (db *DB) spawn(f func()) bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return false
+	}
+	db.tasks.Go(f)
+	return true
+}
+
+// Ping returns nil if the database answers and this program may still serve it.
+func (db *DB) Ping(ctx context.Context) error {
+	return db.Tenant("").peek(ctx, func(t *session) error {
+		from, err := t.servesFrom(ctx)
+		if err == nil && from > db.version {
+			err = unavailable(tooOld(from, db.version), tooOld(from, db.version).Error())
+		}
+		return err
+	})
+}
+
+// Ping implements scim.Pinger.
+func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
+
+// CursorKeys returns the keys that seal cursors, 32 random bytes each: the
+// first seals, all open. They are made with the database and live in it, so
+// that a cursor is good on every instance.
+func (db *DB) CursorKeys(ctx context.Context) ([][]byte, error) {
+	var keys [][]byte
+	err := db.Tenant("").peek(ctx, func(t *session) error {
+		keys = nil
+		return t.each(ctx, `SELECT value FROM meta WHERE tenant = 0 AND key = 'cursor keys'`, func(r pgx.Rows) error {
+			var ring []byte
+			err := r.Scan(&ring)
+			for len(ring) >= keySize {
+				keys, ring = append(keys, ring[:keySize:keySize]), ring[keySize:]
+			}
+			return err
+		})
+	})
+	return keys, err
+}
+
+const keySize = 32
+
+// makeKeys makes the keys of cursors, if another instance has not.
+func (t *session) makeKeys(ctx context.Context) error {
+	_, there, err := t.one(ctx, `SELECT 1 FROM meta WHERE tenant = 0 AND key = 'cursor keys'`)
+	if err != nil || there {
+		return err
+	}
+	key := make([]byte, keySize)
+	if _, err := rand.Read(key); err != nil {
+		return err
+	}
+	_, err = t.exec(ctx, `INSERT INTO meta (tenant, key, value) VALUES (0, 'cursor keys', $1) ON CONFLICT DO NOTHING`, key)
+	return err
+}
+
+// explain puts the cause of a failed start into words.
+func explain(err error) error {
+	var e *scim.Error
+	if errors.As(err, &e) && e.Err != nil {
+		err = e.Err
+	}
+	return fmt.Errorf("postgres: %w", err)
+}
