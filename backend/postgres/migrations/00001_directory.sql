@@ -206,3 +206,20 @@ CREATE TABLE deleted_groups (
     grp    bigint NOT NULL,
     PRIMARY KEY (tenant, res, grp)
 );
+
+-- The programs that serve the database, and the logins that ended before their
+-- time: of the database, under number 0.
+CREATE TABLE instances (
+    tenant integer NOT NULL,
+    id     text COLLATE "C" NOT NULL,
+    seen   timestamptz NOT NULL,
+    facts  text COLLATE "C" NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+
+CREATE TABLE ended (
+    tenant integer NOT NULL,
+    id     text COLLATE "C" NOT NULL,
+    until  bigint NOT NULL, -- seconds since 1970, UTC
+    PRIMARY KEY (tenant, id)
+);
