@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rollcall-scim/rollcall/internal/sqlfilter"
+	"github.com/rollcall-scim/rollcall/scim"
 )
 
 // gramPaths are the attributes with a substring index, in the order of the
@@ -45,13 +46,14 @@ func (dialect) Placeholder(int) string { return "(SELECT ?)" }
 // all: what they let through is compared again.
 const mostGrams = 8
 
+// Indexed implements sqlfilter.Dialect.
+func (dialect) Indexed(op scim.CompareOp, path sqlfilter.Path, term string) bool {
+	return op == scim.Co && gramColumn(path) >= 0 && utf8.RuneCountInString(term) >= 3 && utf8.ValidString(term) && !strings.ContainsRune(term, 0)
+}
+
 // Grams implements sqlfilter.Dialect.
-func (d dialect) Grams(path sqlfilter.Path, term string, bind func(any) string) (string, bool) {
-	column := gramColumn(path)
-	runes := []rune(term)
-	if column < 0 || len(runes) < 3 || !utf8.ValidString(term) || strings.ContainsRune(term, 0) {
-		return "", false
-	}
+func (d dialect) Grams(path sqlfilter.Path, term string, bind func(any) string) string {
+	column, runes := gramColumns[gramColumn(path)], []rune(term)
 	var b strings.Builder
 	b.WriteString(`scope : "` + scope(d.tenant) + `"`)
 	last := len(runes) - 3
@@ -62,7 +64,7 @@ func (d dialect) Grams(path sqlfilter.Path, term string, bind func(any) string) 
 			at = i * last / (n - 1)
 		}
 		gram := strings.ReplaceAll(string(runes[at:at+3]), `"`, `""`)
-		b.WriteString(` AND ` + gramColumns[column] + ` : "` + gram + `"`)
+		b.WriteString(` AND ` + column + ` : "` + gram + `"`)
 	}
-	return `SELECT rowid AS res FROM grams WHERE grams MATCH ` + bind(b.String()), true
+	return `SELECT rowid AS res FROM grams WHERE grams MATCH ` + bind(b.String())
 }

@@ -78,7 +78,7 @@ func (b *builder) schemas(want func(urn string) bool) string {
 		if s != "" {
 			s += " OR "
 		}
-		s += b.o.Dialect.Contains("' ' || r.schemas || ' '", " "+x.Schema.ID+" ", b.bind)
+		s += b.o.Dialect.Contains("' ' || r.schemas || ' '", "", " "+x.Schema.ID+" ", b.bind)
 	}
 	if s == "" {
 		return never

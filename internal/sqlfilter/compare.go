@@ -10,12 +10,20 @@ import (
 // never NULL where the row is there.
 type column struct {
 	text string // compared as bytes
-	long string // the whole text, where text may be cut; else ""
+	long string // the whole text where text is cut, else NULL; "" if text never is
 	num  string // for numbers, booleans and instants
 }
 
 func attrsColumn(alias string) column {
-	return column{alias + ".text", "coalesce(" + alias + ".long, " + alias + ".text)", alias + ".num"}
+	return column{alias + ".text", alias + ".long", alias + ".num"}
+}
+
+// whole is the text, however long.
+func (c column) whole() string {
+	if c.long == "" {
+		return c.text
+	}
+	return "coalesce(" + c.long + ", " + c.text + ")"
 }
 
 // short is a length at which a text can't be taken for the beginning of one
@@ -51,11 +59,8 @@ func (b *builder) holds(c column, leaf *scim.Attribute, op scim.CompareOp, opera
 	if numeric(leaf) {
 		return c.num + sqlOperators[op] + b.bind(key.Num)
 	}
-	v, whole := key.Text, c.long
-	cut := whole != "" && len(v) > short
-	if whole == "" {
-		whole = c.text
-	}
+	v, whole := key.Text, c.whole()
+	cut := c.long != "" && len(v) > short
 	switch op {
 	case scim.Eq:
 		if cut {
@@ -77,12 +82,12 @@ func (b *builder) holds(c column, leaf *scim.Attribute, op scim.CompareOp, opera
 		if v == "" {
 			return always
 		}
-		return b.o.Dialect.Contains(whole, v, b.bind)
+		return b.o.Dialect.Contains(c.text, c.long, v, b.bind)
 	case scim.Ew:
 		if v == "" {
 			return always
 		}
-		return b.o.Dialect.HasSuffix(whole, v, b.bind)
+		return b.o.Dialect.HasSuffix(c.text, c.long, v, b.bind)
 	case scim.Sw:
 		if v == "" {
 			return always

@@ -14,6 +14,7 @@ type builder struct {
 	o    Options
 	args []any
 
+	tenant int    // which argument is the tenant, from 1; 0: none yet
 	seq    string // the expression of the order of creation
 	driven bool   // another expression has selected few resources already
 }
@@ -22,6 +23,29 @@ func (b *builder) bind(v any) string {
 	b.args = append(b.args, v)
 	return b.o.Dialect.Placeholder(len(b.args))
 }
+
+// own begins a condition on a row with that it is of the tenant, where the
+// database asks for it.
+func (b *builder) own(alias string) string {
+	if !b.o.TenantInKeys {
+		return ""
+	}
+	return alias + ".tenant = " + b.bindTenant() + " AND "
+}
+
+func (b *builder) bindTenant() string {
+	if b.tenant > 0 {
+		return b.o.Dialect.Placeholder(b.tenant)
+	}
+	s := b.bind(b.o.Tenant)
+	if b.o.TenantInKeys {
+		b.tenant = len(b.args) // numbered, so that one is enough
+	}
+	return s
+}
+
+// live says that a row of resources is not being deleted.
+func (b *builder) live(alias string) string { return b.o.Dialect.Live(alias) }
 
 // condition compiles f to a condition on the row r of resources. It is true or
 // false and never NULL, so that NOT is what it says.
@@ -72,7 +96,7 @@ func (b *builder) attribute(f *scim.AttrExp) string {
 
 // row says that r has a row with a value that holds, or with any if op is "".
 func (b *builder) row(p scim.AttrPath, op scim.CompareOp, operand any) string {
-	s := "EXISTS (SELECT 1 FROM attrs a WHERE a.res = r.pk AND " + b.paths("a", p)
+	s := "EXISTS (SELECT 1 FROM attrs a WHERE " + b.own("a") + "a.res = r.pk AND " + b.paths("a", p)
 	return s + b.where("a", p, op, operand) + ")"
 }
 

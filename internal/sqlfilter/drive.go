@@ -37,7 +37,7 @@ func (b *builder) rank(f *scim.AttrExp) int {
 		return equal
 	case f.Op == scim.Sw && len(text) > 1:
 		return narrow
-	case f.Op == scim.Co && b.hasGrams(f):
+	case (f.Op == scim.Co || f.Op == scim.Ew) && b.indexed(f):
 		return narrow
 	case (f.Op == scim.Co || f.Op == scim.Ew) && text != "":
 		return substring
@@ -123,16 +123,18 @@ func (b *builder) driveBy(f *scim.AttrExp) driver {
 // that it leads to. The plus signs then keep the database from looking for the
 // rows by their path.
 func (b *builder) source(alias string, f *scim.AttrExp) string {
-	if f.Op == scim.Co && b.hasGrams(f) {
-		grams, _ := b.o.Dialect.Grams(Path(f.Path.String()), gramTerm(f), b.bind)
+	grams := ""
+	if (f.Op == scim.Co || f.Op == scim.Ew) && b.indexed(f) {
+		grams = b.o.Dialect.Grams(Path(f.Path.String()), gramTerm(f), b.bind)
+	}
+	if grams != "" {
 		return "(" + grams + ") g CROSS JOIN attrs " + alias + " WHERE " + alias + ".res = g.res AND " + b.scope("+"+alias) + " AND "
 	}
 	return "attrs " + alias + " WHERE " + b.scope(alias) + " AND "
 }
 
-func (b *builder) hasGrams(f *scim.AttrExp) bool {
-	_, ok := b.o.Dialect.Grams(Path(f.Path.String()), gramTerm(f), func(any) string { return "" })
-	return ok
+func (b *builder) indexed(f *scim.AttrExp) bool {
+	return b.o.Dialect.Indexed(f.Op, Path(f.Path.String()), gramTerm(f))
 }
 
 func gramTerm(f *scim.AttrExp) string { return scim.KeyOf(f.Path.Leaf(), f.Value).Text }
@@ -150,7 +152,7 @@ func (b *builder) driveByMember(a *scim.Attribute, f scim.Filter) driver {
 			own, other = other, own
 		}
 		return driver{member, true, false, func(b *builder) string {
-			return "SELECT DISTINCT " + own + " AS res FROM members m JOIN resources x ON x.pk = " + other + " WHERE " + b.other(a, f, "")
+			return "SELECT DISTINCT " + own + " AS res FROM members m JOIN resources x ON x.pk = " + other + " WHERE " + b.own("m") + b.other(a, f, "")
 		}}
 	}
 	var down scim.Filter
@@ -182,5 +184,5 @@ func selective(f scim.Filter) bool {
 
 // scope says that a row of attrs or resources is of the tenant and the type.
 func (b *builder) scope(alias string) string {
-	return alias + ".tenant = " + b.bind(b.o.Tenant) + " AND " + alias + ".type = " + b.bind(Type(b.t.Name))
+	return alias + ".tenant = " + b.bindTenant() + " AND " + alias + ".type = " + b.bind(Type(b.t.Name))
 }

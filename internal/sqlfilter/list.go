@@ -211,10 +211,10 @@ func (b *builder) from(f scim.Filter, by *scim.AttrPath, key string, count bool)
 		}
 		s += "WHERE r.pk = d.res AND " + b.scope("r")
 		if sorted {
-			s += " AND a.res = r.pk AND a.path = " + b.bind(Path(by.String()))
+			s += " AND " + b.own("a") + "a.res = r.pk AND a.path = " + b.bind(Path(by.String()))
 		}
 	case sorted:
-		s += "attrs a CROSS JOIN resources r WHERE " + b.scope("a") + " AND a.path = " + b.bind(Path(by.String())) + " AND r.pk = a.res"
+		s += "attrs a CROSS JOIN resources r WHERE " + b.scope("a") + " AND a.path = " + b.bind(Path(by.String())) + " AND " + b.own("r") + "r.pk = a.res"
 	default:
 		s += "resources r WHERE " + b.scope("r")
 	}
@@ -223,7 +223,7 @@ func (b *builder) from(f scim.Filter, by *scim.AttrPath, key string, count bool)
 	}
 	if sorted && by.Attr.MultiValued {
 		// The primary value's row, else the first one's, has the least elem.
-		s += " AND (a.elem = 0 OR NOT EXISTS (SELECT 1 FROM attrs o WHERE o.res = a.res AND o.path = a.path AND o.elem < a.elem))"
+		s += " AND (a.elem = 0 OR NOT EXISTS (SELECT 1 FROM attrs o WHERE " + b.own("o") + "o.res = a.res AND o.path = a.path AND o.elem < a.elem))"
 	}
 	if column, nullable, _ := commonColumn(pathOrZero(by)); nullable && key != "" {
 		if key == none {
@@ -232,7 +232,7 @@ func (b *builder) from(f scim.Filter, by *scim.AttrPath, key string, count bool)
 			s += " AND " + column.text + " IS NOT NULL"
 		}
 	} else if key == none {
-		s += " AND NOT EXISTS (SELECT 1 FROM attrs a WHERE a.res = r.pk AND a.path = " + b.bind(Path(by.String()))
+		s += " AND NOT EXISTS (SELECT 1 FROM attrs a WHERE " + b.own("a") + "a.res = r.pk AND a.path = " + b.bind(Path(by.String()))
 		if numeric(by.Leaf()) {
 			s += " AND a.num IS NOT NULL"
 		}

@@ -35,28 +35,34 @@ func conjoin(left, right scim.Filter) scim.Filter {
 func (b *builder) someMember(a *scim.Attribute, f scim.Filter) string {
 	switch {
 	case a.Membership:
-		return "EXISTS (SELECT 1 FROM members m JOIN resources x ON x.pk = m.member WHERE m.grp = r.pk AND " + b.other(a, f, "") + ")"
+		return "EXISTS (SELECT 1 FROM members m JOIN resources x ON x.pk = m.member WHERE " + b.own("m") + "m.grp = r.pk AND " + b.other(a, f, "") + ")"
 	case !b.o.Nested || f == nil:
 		// Who is in any group is in one directly.
-		return "EXISTS (SELECT 1 FROM members m JOIN resources x ON x.pk = m.grp WHERE m.member = r.pk AND " + b.other(a, f, "") + ")"
+		return "EXISTS (SELECT 1 FROM members m JOIN resources x ON x.pk = m.grp WHERE " + b.own("m") + "m.member = r.pk AND " + b.other(a, f, "") + ")"
 	case !b.driven && typeless(f):
 		return "r.pk IN (" + b.descendants(a, f) + ")"
 	}
-	return "EXISTS (WITH RECURSIVE up(pk, depth) AS (SELECT m.grp, 1 FROM members m JOIN resources g ON g.pk = m.grp" +
-		" WHERE m.member = r.pk AND g.type > 0 UNION SELECT m.grp, up.depth + 1 FROM up JOIN members m ON m.member = up.pk" +
-		" JOIN resources g ON g.pk = m.grp WHERE g.type > 0 AND up.depth < " + strconv.Itoa(scim.MaxGroupDepth) + ")" +
-		" SELECT 1 FROM (SELECT pk, min(depth) AS depth FROM up GROUP BY pk) u JOIN resources x ON x.pk = u.pk WHERE " +
-		b.other(a, f, "u.depth") + ")"
+	// What is bound is bound in the order of the text, so it grows piece by piece.
+	up := "EXISTS (WITH RECURSIVE up(pk, depth) AS (SELECT m.grp, 1 FROM members m JOIN resources g ON " + b.own("g") + "g.pk = m.grp"
+	up += " WHERE " + b.own("m") + "m.member = r.pk AND " + b.live("g") + " UNION SELECT m.grp, up.depth + 1 FROM up"
+	up += " JOIN members m ON " + b.own("m") + "m.member = up.pk JOIN resources g ON " + b.own("g") + "g.pk = m.grp WHERE " + b.live("g")
+	up += " AND up.depth < " + strconv.Itoa(scim.MaxGroupDepth) + b.nests() + ")"
+	up += " SELECT 1 FROM (SELECT pk, min(depth) AS depth FROM up GROUP BY pk) u JOIN resources x ON x.pk = u.pk WHERE "
+	return up + b.other(a, f, "u.depth") + ")"
 }
+
+// nests is a further condition of each recursion: that it is needed at all.
+func (b *builder) nests() string { return b.o.Dialect.Nests(b.bindTenant) }
 
 // descendants is a sub-select of all that are, directly or not, in a group that
 // satisfies f. It is made once, where to ascend is done for every resource; but
 // it can't tell direct from indirect.
 func (b *builder) descendants(a *scim.Attribute, f scim.Filter) string {
-	return "WITH RECURSIVE down(pk, depth) AS (SELECT m.member, 1 FROM members m JOIN resources x ON x.pk = m.grp WHERE " +
-		b.other(a, f, "") + " UNION SELECT m.member, down.depth + 1 FROM down JOIN resources g ON g.pk = down.pk" +
-		" JOIN members m ON m.grp = g.pk WHERE g.type > 0 AND down.depth < " + strconv.Itoa(scim.MaxGroupDepth) + ")" +
-		" SELECT DISTINCT pk AS res FROM down"
+	down := "WITH RECURSIVE down(pk, depth) AS (SELECT m.member, 1 FROM members m JOIN resources x ON x.pk = m.grp WHERE " + b.own("m")
+	down += b.other(a, f, "") + " UNION SELECT m.member, down.depth + 1 FROM down JOIN resources g ON " + b.own("g") + "g.pk = down.pk"
+	down += " JOIN members m ON " + b.own("m") + "m.grp = g.pk WHERE " + b.live("g")
+	down += " AND down.depth < " + strconv.Itoa(scim.MaxGroupDepth) + b.nests() + ")"
+	return down + " SELECT DISTINCT pk AS res FROM down"
 }
 
 // typeless reports whether f can be decided without knowing how far away a
@@ -74,7 +80,7 @@ func typeless(f scim.Filter) bool {
 // other is a condition on x. depth is the SQL expression of how far away the
 // group x is; "" where all are direct.
 func (b *builder) other(a *scim.Attribute, f scim.Filter, depth string) string {
-	s := "x.tenant = " + b.bind(b.o.Tenant) + " AND x.type > 0"
+	s := "x.tenant = " + b.bindTenant() + " AND " + b.live("x")
 	if f == nil {
 		return s
 	}

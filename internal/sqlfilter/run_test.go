@@ -235,8 +235,12 @@ func inMemory(list []*scim.Resource, q scim.Query) (answer, *scim.Keyset) {
 // match.
 type everywhere struct{ sqlfilter.SQLite }
 
-func (everywhere) Grams(_ sqlfilter.Path, term string, bind func(any) string) (string, bool) {
-	return "SELECT pk AS res FROM resources WHERE " + bind(term) + " <> ''", len(term) > 2
+func (everywhere) Indexed(op scim.CompareOp, _ sqlfilter.Path, term string) bool {
+	return op == scim.Co && len(term) > 2
+}
+
+func (everywhere) Grams(_ sqlfilter.Path, term string, bind func(any) string) string {
+	return "SELECT pk AS res FROM resources WHERE " + bind(term) + " <> ''"
 }
 
 var sorts = []string{"", "", "userName", "code", "active", "size", "weight", "born", "tags", "sizes", "mails.value", "mails.primary", "mails.since",

@@ -25,6 +25,8 @@
 // and (tenant, type, seq).
 package sqlfilter
 
+import "github.com/rollcall-scim/rollcall/scim"
+
 // Path and Type stand among the arguments of a [Clause] for the numbers under
 // which a backend keeps a canonical attribute path and the name of a resource
 // type. A path or type that no row has yet is any number that no row has, such
@@ -40,18 +42,33 @@ type Dialect interface {
 	// counted from 1.
 	Placeholder(n int) string
 
-	// Contains returns a condition that holds if the text expression contains
-	// term, byte for byte. bind takes an argument and returns its placeholder.
-	Contains(text, term string, bind func(any) string) string
+	// Contains returns a condition, true or false and never NULL, that holds
+	// if the text contains term, byte for byte. text is an expression of it, but
+	// where that is cut long is one of the whole, and else NULL; "" if text is
+	// never cut. bind takes an argument and returns its placeholder.
+	Contains(text, long, term string, bind func(any) string) string
 
 	// HasSuffix is Contains for the end of the text.
-	HasSuffix(text, term string, bind func(any) string) string
+	HasSuffix(text, long, term string, bind func(any) string) string
+
+	// Indexed reports whether an index finds the values at path whose folded
+	// text contains term (op is Co), or ends in it (Ew).
+	Indexed(op scim.CompareOp, path Path, term string) bool
 
 	// Grams returns a sub-select with one column, res: every resource that may
 	// have a value at path whose folded text contains term. More than those
-	// do no harm, since the values are looked at again. It reports false if
-	// there is no substring index for path, or term is too short for it.
-	Grams(path Path, term string, bind func(any) string) (string, bool)
+	// do no harm, since the values are looked at again. "" says that the index
+	// serves the condition itself. It is asked where Indexed reports true.
+	Grams(path Path, term string, bind func(any) string) string
+
+	// Live returns a condition that holds if a row of resources, or of a table
+	// joined to it under alias, is not being deleted.
+	Live(alias string) string
+
+	// Nests returns a further condition, with "AND" before it, of recursions
+	// into groups in groups: that some group of the tenant is in another. ""
+	// where Options.Nested tells. tenant returns the tenant's placeholder.
+	Nests(tenant func() string) string
 }
 
 // Options say for whom to compile.
@@ -60,6 +77,11 @@ type Options struct {
 	Tenant  int64
 	Nested  bool // some group of the tenant is a member of another
 	SeqIsPK bool // resources.seq equals pk, so that attrs.res is in order of creation
+
+	// TenantInKeys says that every key begins with the tenant: each table that a
+	// statement looks into is then asked for rows of this one. The placeholders
+	// must be numbered.
+	TenantInKeys bool
 }
 
 // Clause is SQL text and the arguments of its placeholders, in their order:

@@ -1,7 +1,9 @@
 package sqlfilter
 
+import "github.com/rollcall-scim/rollcall/scim"
+
 // SQLite is the Dialect of SQLite, without a substring index: embed it and
-// override Grams to have one.
+// override Indexed and Grams to have one.
 type SQLite struct{}
 
 var _ Dialect = SQLite{}
@@ -10,15 +12,24 @@ var _ Dialect = SQLite{}
 func (SQLite) Placeholder(int) string { return "?" }
 
 // Contains implements Dialect.
-func (SQLite) Contains(text, term string, bind func(any) string) string {
-	return "instr(" + text + ", " + bind(term) + ") > 0"
+func (SQLite) Contains(text, long, term string, bind func(any) string) string {
+	return "instr(" + column{text: text, long: long}.whole() + ", " + bind(term) + ") > 0"
 }
 
 // HasSuffix implements Dialect. It compares bytes: of a text, substr would
 // count characters, and stop at U+0000.
-func (SQLite) HasSuffix(text, term string, bind func(any) string) string {
-	return "substr(CAST(" + text + " AS BLOB), " + bind(int64(-len(term))) + ") = " + bind([]byte(term))
+func (SQLite) HasSuffix(text, long, term string, bind func(any) string) string {
+	return "substr(CAST(" + column{text: text, long: long}.whole() + " AS BLOB), " + bind(int64(-len(term))) + ") = " + bind([]byte(term))
 }
 
-// Grams implements Dialect: there is no substring index.
-func (SQLite) Grams(Path, string, func(any) string) (string, bool) { return "", false }
+// Indexed implements Dialect: there is no substring index.
+func (SQLite) Indexed(scim.CompareOp, Path, string) bool { return false }
+
+// Grams implements Dialect.
+func (SQLite) Grams(Path, string, func(any) string) string { return "" }
+
+// Live implements Dialect.
+func (SQLite) Live(alias string) string { return alias + ".type > 0" }
+
+// Nests implements Dialect.
+func (SQLite) Nests(func() string) string { return "" }
