@@ -57,3 +57,17 @@ func TestRefusedCreateAmongOthers(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// The first group of all is refused as any other is: with what is wrong.
+func TestRefusedFirstGroup(t *testing.T) {
+	t.Parallel()
+	e, err := engine.New(open(t, filepath.Join(t.TempDir(), "rollcall.db"), sqlite.Options{}).Tenant("default"), engine.Config{Profile: compat.Auto()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := e.Do(t.Context(), engine.Request{Method: "POST", Base: "http://h", Path: "/Groups",
+		Body: fmt.Appendf(nil, `{"schemas":[%q],"displayName":"g","members":[{"value":"nobody"}]}`, scim.GroupURN)})
+	if r.Status != 400 {
+		t.Errorf("status %d: %v, want 400", r.Status, r.Err)
+	}
+}

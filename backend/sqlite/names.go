@@ -109,6 +109,7 @@ func (t *session) typePK(rt *scim.ResourceType) (int64, error) {
 		if err := t.exec(`UPDATE types SET holds = 1 WHERE pk = ?`, pk); err != nil {
 			return 0, err
 		}
+		w.conn.writes-- // true whatever becomes of the resource, as is a name
 		w.names.holds[pk] = true
 		w.changed(func() { delete(w.names.holds, pk) })
 	}

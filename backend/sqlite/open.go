@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"zombiezen.com/go/sqlite"
+
+	"github.com/rollcall-scim/rollcall/internal/transfer"
 )
 
 // Open opens the database file at path, creating it (mode 0600, in a folder
@@ -28,7 +30,7 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if err := prepareFile(db.path); err != nil {
 		return err
 	}
-	if err := migrate(ctx, db.path); err != nil {
+	if _, err := migrate(ctx, db.path, db.o.NoMigrate); err != nil {
 		return err
 	}
 	w := &writer{db: db, queue: make(chan *job, 4*db.o.CommitMost), closing: make(chan struct{}), done: make(chan struct{})}
@@ -65,6 +67,15 @@ func (db *DB) open(ctx context.Context) (err error) {
 		return err
 	}
 	db.names.Store(w.names.clone())
+	if !db.o.still {
+		half, err := w.conn.text(readState)
+		if err != nil {
+			return err
+		}
+		if half != "" {
+			return transfer.ErrUnfinished
+		}
+	}
 	if w.seq, _, err = w.conn.one(`SELECT seq FROM sqlite_sequence WHERE name = 'resources'`); err != nil {
 		return err
 	}
@@ -88,6 +99,9 @@ func (db *DB) open(ctx context.Context) (err error) {
 		return err
 	}
 	go w.loop()
+	if db.o.still {
+		return nil
+	}
 	if unfinished {
 		db.spawn(db.finishDeletes)
 	}

@@ -37,6 +37,10 @@ type Options struct {
 	CommitMost   int           // writes that share a commit, at most; 0: 64
 	SliceRows    int           // rows that one transaction of a delete touches, at most; 0: 10,000
 
+	// NoMigrate leaves the tables as they are: Open then fails, with ErrOlder, if
+	// they are not those of this program. A new file is made all the same.
+	NoMigrate bool
+
 	// UnsafeSynchronousForTests replaces synchronous=FULL, "OFF" or "NORMAL".
 	// Acknowledged writes can then be lost: it exists to show that the tests
 	// of durability notice.
@@ -44,6 +48,8 @@ type Options struct {
 
 	// MaxPagesForTests makes a disk full at so many pages; 0: no bound.
 	MaxPagesForTests int64
+
+	still bool // for a copy: nothing goes on by itself, and it may be half-done
 }
 
 func (o Options) defaults() Options {

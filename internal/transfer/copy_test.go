@@ -1,0 +1,250 @@
+package transfer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/internal/transfer"
+)
+
+// folder holds the schema of an extension that has secrets of each kind.
+func folder(t *testing.T) fstest.MapFS {
+	t.Helper()
+	return fstest.MapFS{"locker.json": {Data: []byte(`[
+		{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:example:2.0:Locker","name":"Locker","attributes":[
+			{"name":"number","type":"integer"},
+			{"name":"code","type":"string","mutability":"writeOnly","returned":"never"},
+			{"name":"note","type":"string","returned":"request"},
+			{"name":"keys","type":"complex","multiValued":true,"subAttributes":[
+				{"name":"value","type":"string"},{"name":"copy","type":"string","returned":"never"}]}]},
+		{"schemas":["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],"name":"User","schema":"urn:ietf:params:scim:schemas:core:2.0:User",
+			"schemaExtensions":[{"schema":"urn:example:2.0:Locker","required":false}]}]`)}}
+}
+
+func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+var inSQLite = database{
+	name:  "sqlite",
+	place: func(t *testing.T) string { t.Helper(); return filepath.Join(t.TempDir(), "rollcall.db") },
+	tenant: func(t *testing.T, place, name string) (store, [][]byte, func()) {
+		t.Helper()
+		db := openSQLite(t, place)
+		keys, err := db.CursorKeys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db.Tenant(name), keys, func() { _ = db.Close() }
+	},
+	source: func(t *testing.T, place string) transfer.Source {
+		t.Helper()
+		s, err := sqlite.OpenSource(t.Context(), place, sqlite.SourceOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	},
+	target: func(ctx context.Context, t *testing.T, place string) transfer.Target {
+		t.Helper()
+		to, err := sqlite.OpenTarget(ctx, place, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return to
+	},
+}
+
+// databases are the kinds of databases there are.
+func databases() []database { return []database{inSQLite} }
+
+// TestCopy: a copy of a directory with a history is answered from as the
+// directory itself, exports the same, and goes on living like it.
+func TestCopy(t *testing.T) {
+	t.Parallel()
+	for i, from := range databases() {
+		for j, to := range databases() {
+			t.Run(from.name+" to "+to.name, func(t *testing.T) {
+				t.Parallel()
+				testCopy(t, from, to, uint64(10*i+j)) //nolint:gosec // small
+			})
+		}
+	}
+}
+
+func testCopy(t *testing.T, from, to database, seed uint64) {
+	place := from.place(t)
+	type world struct {
+		users, groups []string
+		seen          []string
+		cursor        string
+	}
+	worlds := map[string]*world{}
+	for _, tenant := range []string{"default", "other"} {
+		s, keys, stop := from.tenant(t, place, tenant)
+		a := newAPI(t, s, tenant, keys)
+		w := &world{}
+		w.users, w.groups = a.live(seed+uint64(len(tenant)), 150)
+		w.seen = a.see(w.users, w.groups)
+		_, first, text := a.do("GET", "/Users", "count=3&cursor=", nil)
+		if w.cursor, _ = first.Get("nextCursor").(string); w.cursor == "" {
+			t.Fatalf("no cursor: %s", text)
+		}
+		worlds[tenant] = w
+		stop()
+	}
+	src := from.source(t, place)
+	aim := to.place(t)
+	target := to.target(t.Context(), t, aim)
+	if err := transfer.Copy(t.Context(), src, target, schemas(t).Prepare, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if err := target.Close(); err != nil {
+		t.Fatal(err)
+	}
+	made := to.source(t, aim)
+	sums, differ, err := transfer.Verify(t.Context(), src, made, quiet)
+	if err != nil || len(differ) > 0 || len(sums) < 12 {
+		t.Fatalf("verify: %v, %v, %v", sums, differ, err)
+	}
+	if got, want := exported(t, made), exported(t, src); got != want {
+		t.Errorf("the exports differ:\n%.3000s\n\n%.3000s", got, want)
+	}
+	_ = made.Close()
+	for tenant, w := range worlds {
+		s, keys, stop := to.tenant(t, aim, tenant)
+		a := newAPI(t, s, tenant, keys)
+		same(t, tenant, a.see(w.users, w.groups), w.seen)
+		before, keysBefore, stopBefore := from.tenant(t, place, tenant)
+		b := newAPI(t, before, tenant, keysBefore)
+		query := "count=3&cursor=" + w.cursor
+		_, _, got := a.do("GET", "/Users", query, nil)
+		_, want, _ := b.do("GET", "/Users", query, nil)
+		if page, _ := want.Get("Resources").([]any); len(page) == 0 || ids(t, got) != ids(t, string(want.AppendJSON(nil))) {
+			t.Errorf("a cursor from before the copy gives %.300s, want %.300v", got, want)
+		}
+		// Both live on, and stay the same but for the new ids and times.
+		if m, n := len(a.undelete()), len(b.undelete()); m != n || m == 0 {
+			t.Errorf("%d users can be restored, %d before", m, n)
+		}
+		if status, _, text := a.do("POST", "/Users", "", object{"userName": a.taken()}); status != 409 {
+			t.Errorf("a userName that is taken: %d %s", status, text)
+		}
+		if users, _ := a.live(99, 40); len(users) == 0 {
+			t.Error("the copy does not live on")
+		}
+		stop()
+		stopBefore()
+	}
+	// The tables are whole: what was kept beside the documents serves writes too.
+	if got, want := sorted(exported(t, to.source(t, aim))), ""; got == want {
+		t.Error("nothing to export")
+	}
+}
+
+// ids returns the ids of a list.
+func ids(t *testing.T, text string) string {
+	t.Helper()
+	var list []string
+	for _, r := range parseList(t, text) {
+		list = append(list, fmt.Sprint(r.Get("id")))
+	}
+	return fmt.Sprint(list)
+}
+
+// TestResume: a copy that was interrupted anywhere goes on from there, and ends
+// as one that was not.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	for _, to := range databases() {
+		t.Run(to.name, func(t *testing.T) {
+			t.Parallel()
+			place := inSQLite.place(t)
+			s, keys, stop := inSQLite.tenant(t, place, "default")
+			newAPI(t, s, "default", keys).live(5, 400)
+			stop()
+			src := inSQLite.source(t, place)
+			want := exported(t, src)
+			g := rand.New(rand.NewPCG(7, 7))
+			aim := to.place(t)
+			for tries := 0; ; tries++ {
+				if tries > 200 {
+					t.Fatal("it never ends")
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				left := g.IntN(120)
+				target := &slow{to.target(t.Context(), t, aim), func() {
+					if left--; left == 0 {
+						cancel()
+					}
+				}}
+				err := transfer.Copy(ctx, pieces(src), target, schemas(t).Prepare, quiet)
+				cancel()
+				if e := target.Close(); e != nil {
+					t.Fatal(e)
+				}
+				if err == nil {
+					break
+				}
+				if !errors.Is(err, context.Canceled) {
+					t.Fatalf("try %d: %v", tries, err)
+				}
+				if tries == 0 {
+					unfinished(t, to, aim)
+				}
+			}
+			if got := exported(t, to.source(t, aim)); got != want {
+				t.Errorf("a copy that was interrupted differs:\n%.2000s\n\n%.2000s", got, want)
+			}
+		})
+	}
+}
+
+// TestRefused: a target that holds something else is left alone, and of two
+// copies at once one is refused.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for _, to := range databases() {
+		t.Run(to.name, func(t *testing.T) {
+			t.Parallel()
+			place, other := inSQLite.place(t), inSQLite.place(t)
+			for i, p := range []string{place, other} {
+				s, keys, stop := inSQLite.tenant(t, p, "default")
+				newAPI(t, s, "default", keys).live(uint64(i), 60) //nolint:gosec // small
+				stop()
+			}
+			src, another := inSQLite.source(t, place), inSQLite.source(t, other)
+			run := func(s transfer.Source, aim transfer.Target) error {
+				return transfer.Copy(t.Context(), s, aim, schemas(t).Prepare, quiet)
+			}
+			full := to.place(t)
+			s, keys, stop := to.tenant(t, full, "default")
+			newAPI(t, s, "default", keys).live(1, 10)
+			stop()
+			target := to.target(t.Context(), t, full)
+			if err := run(src, target); !errors.Is(err, transfer.ErrNotEmpty) {
+				t.Errorf("into a directory with people: %v", err)
+			}
+			_ = target.Close()
+
+			half := to.place(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			target = &slow{to.target(t.Context(), t, half), cancel}
+			if err := transfer.Copy(ctx, pieces(src), target, schemas(t).Prepare, quiet); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			_ = target.Close()
+			target = to.target(t.Context(), t, half)
+			if err := run(another, target); !errors.Is(err, transfer.ErrOtherSource) {
+				t.Errorf("into the half-done copy of another directory: %v", err)
+			}
+			_ = target.Close()
+		})
+	}
+}
