@@ -30,6 +30,9 @@ func ownMigrations() fs.FS {
 // this one can't serve it any more.
 var ErrNewer = errors.New("the database was changed by a newer version of this program, and this one can't serve it any more; use the newer version")
 
+// ErrOlder is returned for a database that must be migrated, by who may not.
+var ErrOlder = errors.New("the database has an older schema; migrate it first")
+
 // tooOld says that schemas from a version on can't be served by this program.
 func tooOld(from, known int64) error {
 	return fmt.Errorf("it asks for a program that knows schema %d, this one knows %d: %w", from, known, ErrNewer)
@@ -87,7 +90,7 @@ func (db *DB) prepare(ctx context.Context, c *pgx.ConnConfig) error {
 	case s.Have >= s.Want:
 		return nil
 	case db.o.NoMigrate:
-		return fmt.Errorf("the database has schema %d, this program needs %d: migrate it first", s.Have, s.Want)
+		return fmt.Errorf("schema %d, this program needs %d: %w", s.Have, s.Want, ErrOlder)
 	}
 	_, _, err = db.migrate(ctx, c)
 	return err

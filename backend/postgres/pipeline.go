@@ -19,6 +19,9 @@ type statement struct {
 	once bool                 // planned for its arguments and not kept, as a filter is
 }
 
+// A statement waits in the session's queue until something needs its result, or
+// the transaction ends: what is queued goes to the server in one round trip.
+
 // later queues one of the package's own statements, whose text must not depend
 // on a request: it is sent, together with others, when the next one that is
 // waited for is sent, or the transaction ends. It is prepared once a connection.
@@ -157,11 +160,18 @@ func (t *session) result(p *pgconn.Pipeline, s statement) (n int64, err error) {
 	if e := rows.Err(); e != nil {
 		err = e
 	}
-	if tag := rows.CommandTag(); !tag.Select() {
+	tag := rows.CommandTag()
+	if !tag.Select() {
 		n = tag.RowsAffected()
+	}
+	if err == nil && s.sql == "COMMIT" && tag.String() != "COMMIT" {
+		err = errAborted
 	}
 	return n, err
 }
+
+// errAborted is the error of a commit after a statement that failed.
+var errAborted = errors.New("postgres: a transaction that had failed was rolled back")
 
 var errSilent = errors.New("the database has not answered for too long")
 

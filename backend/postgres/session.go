@@ -25,7 +25,18 @@ type session struct {
 	trace  *scim.Trace
 	queue  []statement // not sent yet
 	batch  *batch      // of which the session is, if any
+	stage  stage
 }
+
+// stage is how far the session's own transaction is.
+type stage int
+
+const (
+	without   stage = iota // it has none
+	under                  // under way
+	finishing              // COMMIT is queued, or was sent
+	committed
+)
 
 // slots is how many rows of counts a type has in a tenant, at most.
 const slots = 64
@@ -75,11 +86,8 @@ func (s *Store) write(ctx context.Context, f func(*session) error) error {
 // transaction runs f between begin and COMMIT.
 func (t *session) transaction(ctx context.Context, begin string, f func(*session) error) (err error) {
 	defer func() {
-		if err == nil && t.conn.PgConn().TxStatus() == 'I' {
-			return
-		}
 		t.queue = nil
-		if t.conn.IsClosed() || t.conn.PgConn().TxStatus() == 'I' {
+		if t.stage == committed || t.conn.IsClosed() || t.conn.PgConn().TxStatus() == 'I' {
 			return
 		}
 		// The caller may have left, but the connection is still needed.
@@ -90,23 +98,33 @@ func (t *session) transaction(ctx context.Context, begin string, f func(*session
 		}
 	}()
 	t.later(begin)
-	if err := f(t); err != nil {
-		return err
+	t.stage = under
+	err = f(t)
+	if err == nil && t.stage == under {
+		if err = ctx.Err(); err == nil {
+			t.finish()
+			err = t.flush(ctx)
+		}
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	committed := false
-	t.laterExec("COMMIT", func(int64) { committed = true })
-	err = t.flush(ctx)
 	var refused *pgconn.PgError
 	switch {
-	case err == nil && !committed:
-		return errors.New("postgres: the transaction is over before its commit")
-	case err == nil || errors.As(err, &refused) || pgconn.SafeToRetry(err):
+	case err == nil && t.stage != committed:
+		return errors.New("postgres: the transaction was over before its commit")
+	case err == nil || t.stage < finishing || t.stage == committed || errors.As(err, &refused),
+		errors.Is(err, errAborted), pgconn.SafeToRetry(err):
 		return err
 	}
 	return &unknown{err}
+}
+
+// finish queues the end of the session's own transaction: f of [Store.read] or
+// [Store.write] may call it before it sends its last statements, and send
+// nothing after them.
+func (t *session) finish() {
+	if t.stage == under && t.batch == nil {
+		t.stage = finishing
+		t.laterExec("COMMIT", func(int64) { t.stage = committed })
+	}
 }
 
 // unknown is the error of a commit that was sent and not answered.
