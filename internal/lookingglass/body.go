@@ -128,25 +128,24 @@ func (p *parser) array(depth int) (any, error) {
 	}
 }
 
-// message returns a body as it is kept, and its tree, or nil. size is that of
-// the whole.
-func (r *redaction) message(body []byte, size int64) (Message, any) {
+// message returns a body as it is kept, and what it says without secrets, or
+// none; that is on the tape, which is read anew. size is that of the whole.
+func (r *redaction) message(t *tape, body []byte, size int64) (Message, node) {
 	m := Message{Size: size, Cut: int64(len(body)) < size && len(body) > 0}
 	if len(body) == 0 {
-		return m, nil
+		return m, node{}
 	}
-	tree, err := parse(body, m.Cut)
-	if err != nil {
+	if err := t.read(string(body), m.Cut, r.word); err != nil {
 		m.Hash = hash(body)
-		return m, nil
+		return m, node{}
 	}
-	if text, is := tree.(string); is && text != cutHere {
-		tree = r.hideAll(text) // no message of SCIM's: who knows what it is
+	if text := t.at(0).text(); t.at(0).is('"') && text != cutHere {
+		r.hideAll(t, 0) // no message of SCIM's: who knows what it is
 	} else {
-		tree = r.value(tree)
+		r.value(t, 0)
 	}
-	m.Body = string(scim.AppendValue(make([]byte, 0, len(body)+16), tree))
-	return m, tree
+	m.Body = string(t.append(make([]byte, 0, len(body)+16), 0))
+	return m, t.at(0)
 }
 
 func hash(b []byte) string {

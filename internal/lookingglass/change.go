@@ -1,9 +1,11 @@
 package lookingglass
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
 )
@@ -29,7 +31,7 @@ func (r *redaction) changes(n *scim.TraceNotes, known func(id string) string) []
 			if d.Reset {
 				c.Before = `"all earlier members"`
 			}
-		case r.names.in(c.Path) || d.Path.Leaf() != nil && !d.Path.Leaf().Filterable():
+		case r.word(c.Path).secret || d.Path.Leaf() != nil && !d.Path.Leaf().Filterable():
 			c.Before, c.After = masked(len(d.Removed) > 0), masked(len(d.Added) > 0)
 		default:
 			many := d.Path.Leaf() != nil && d.Path.Leaf().MultiValued
@@ -68,48 +70,68 @@ func masked(there bool) string {
 // json returns values as JSON without secrets: as an array if there may be
 // many, else the one.
 func (r *redaction) json(values []any, many bool) string {
-	switch {
-	case len(values) == 0:
+	if len(values) == 0 {
 		return ""
-	case many:
-		return string(scim.AppendValue(nil, r.value(values)))
 	}
-	return string(scim.AppendValue(nil, r.value(values[0])))
+	var v any = values
+	if !many {
+		v = values[0]
+	}
+	r.scratch = scim.AppendValue(r.scratch[:0], v)
+	if err := r.tape.read(string(r.scratch), false, r.word); err != nil {
+		return masked(true)
+	}
+	r.value(r.tape, 0)
+	r.scratch = r.tape.append(r.scratch[:0], 0)
+	return string(r.scratch)
 }
 
 // whole returns all that a resource holds, as changes.
 func (r *redaction) whole(res *scim.Resource, change func(string) Change) []Change {
-	attrs := res.Attrs
-	if attrs == nil && res.Text != nil {
-		v, err := parse([]byte("{"+string(res.Text)+"}"), false)
-		if err != nil {
-			return nil
+	b := append(r.scratch[:0], '{')
+	if res.ExternalID != "" {
+		b = append(scim.AppendString(append(b, `"externalId":`...), res.ExternalID), ',')
+	}
+	members := map[string]string{} // by the attributes that have them
+	switch {
+	case res.Attrs == nil && res.Text != nil:
+		b = append(b, res.Text...)
+	default:
+		for _, m := range res.Attrs {
+			b = append(scim.AppendString(b, m.Name), ':')
+			if refs, is := m.Value.([]scim.MemberRef); is {
+				ids := make([]string, len(refs))
+				for i := range refs {
+					ids[i] = refs[i].ID
+				}
+				members[m.Name] = memberNames(ids, 0, func(string) string { return "" })
+				b = append(b, "null"...)
+			} else {
+				b = scim.AppendValue(b, m.Value)
+			}
+			b = append(b, ',')
 		}
-		attrs, _ = v.(scim.Object)
+	}
+	b = append(bytes.TrimSuffix(b, []byte(",")), '}')
+	r.scratch = b
+	if err := r.tape.read(string(b), false, r.word); err != nil {
+		return nil
 	}
 	var list []Change
-	add := func(path string, v any) {
-		c := change("")
-		switch refs, isMembers := v.([]scim.MemberRef); {
-		case r.names.in(path):
+	for name, v := range r.tape.at(0).members() {
+		c := Change{}
+		switch ids, isMembers := members[name]; {
+		case r.word(name).secret:
 			c = change(masked(true))
 		case isMembers:
-			ids := make([]string, len(refs))
-			for i := range refs {
-				ids[i] = refs[i].ID
-			}
-			c = change(memberNames(ids, 0, func(string) string { return "" }))
+			c = change(ids)
 		default:
-			c = change(string(scim.AppendValue(nil, r.value(v))))
+			r.value(v.t, v.i)
+			r.scratch = v.t.append(r.scratch[:0], v.i)
+			c = change(string(r.scratch))
 		}
-		c.Path = path
+		c.Path = strings.Clone(name)
 		list = append(list, c)
-	}
-	if res.ExternalID != "" {
-		add("externalId", res.ExternalID)
-	}
-	for _, m := range attrs {
-		add(m.Name, m.Value)
 	}
 	return list
 }

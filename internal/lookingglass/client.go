@@ -3,8 +3,6 @@ package lookingglass
 import (
 	"slices"
 	"strings"
-
-	"github.com/rollcall-scim/rollcall/scim"
 )
 
 // agents are what clients put into User-Agent, in lower case, the more telling
@@ -64,22 +62,23 @@ var habits = []struct {
 		return e.schema("http://schemas.microsoft.com/") || e.schema("urn:ietf:params:scim:schemas:extension:enterprise:2.0User")
 	}},
 	{"entra", "PATCH operations with capital letters", func(e *evidence) bool {
-		return e.op(func(op, _ string, _ any) bool { return op == "Add" || op == "Replace" || op == "Remove" })
+		return e.op(func(op, _ string, _ node) bool { return op == "Add" || op == "Replace" || op == "Remove" })
 	}},
 	{"entra", "members with an empty $ref", func(e *evidence) bool {
-		return e.op(func(_, path string, v any) bool {
-			list, _ := v.([]any)
-			return strings.EqualFold(path, "members") && slices.ContainsFunc(list, func(m any) bool {
-				o, _ := m.(scim.Object)
-				ref, there := o.Lookup("$ref")
-				return there && ref == nil
-			})
+		return e.op(func(_, path string, v node) bool {
+			if strings.EqualFold(path, "members") {
+				for o := range v.elements() {
+					if o.lookup("$ref").is('n') {
+						return true
+					}
+				}
+			}
+			return false
 		})
 	}},
 	{"okta", "a group push that repeats id and displayName", func(e *evidence) bool {
-		return e.op(func(op, path string, v any) bool {
-			o, _ := v.(scim.Object)
-			return op == "replace" && path == "" && o.Get("id") != nil && o.Get("displayName") != nil && o.Get("schemas") == nil
+		return e.op(func(op, path string, v node) bool {
+			return op == "replace" && path == "" && v.has("id") && v.has("displayName") && !v.has("schemas")
 		})
 	}},
 	{"okta", "Accept-Charset and a SCIM media type", func(e *evidence) bool {
@@ -94,10 +93,12 @@ var habits = []struct {
 	{"ping", `a filter such as username Eq "…"`, func(e *evidence) bool { return strings.HasPrefix(e.filter, "username Eq ") }},
 	{"sailpoint", "one operation without a path for each part of a name", func(e *evidence) bool {
 		parts := 0
-		e.op(func(op, path string, v any) bool {
-			o, _ := v.(scim.Object)
-			_, part := o.Get("name").(scim.Object)
-			if op == "replace" && path == "" && len(o) == 1 && part {
+		e.op(func(op, path string, v node) bool {
+			members := 0
+			for range v.members() {
+				members++
+			}
+			if op == "replace" && path == "" && members == 1 && v.get("name").is('{') {
 				parts++
 			}
 			return false
@@ -112,7 +113,7 @@ type evidence struct {
 	headers      []Header
 	query        string // as written
 	filter       string
-	body         scim.Object
+	body         node
 	rules        []string
 	bareQuestion bool
 }
@@ -130,22 +131,22 @@ func (e *evidence) flag(name string) bool { return strings.Contains(strings.ToLo
 
 // schema reports whether the body names a schema that begins so.
 func (e *evidence) schema(prefix string) bool {
-	list, _ := e.body.Get("schemas").([]any)
-	return slices.ContainsFunc(list, func(v any) bool {
-		s, _ := v.(string)
-		return strings.HasPrefix(s, prefix)
-	})
+	for v := range e.body.get("schemas").elements() {
+		if strings.HasPrefix(v.text(), prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // op reports whether is holds for an operation of the body.
-func (e *evidence) op(is func(op, path string, value any) bool) bool {
-	list, _ := e.body.Get("Operations").([]any)
-	return slices.ContainsFunc(list, func(v any) bool {
-		o, _ := v.(scim.Object)
-		op, _ := o.Get("op").(string)
-		path, _ := o.Get("path").(string)
-		return op != "" && is(op, path, o.Get("value"))
-	})
+func (e *evidence) op(is func(op, path string, value node) bool) bool {
+	for o := range e.body.get("Operations").elements() {
+		if op := o.get("op").text(); op != "" && is(op, o.get("path").text(), o.get("value")) {
+			return true
+		}
+	}
+	return false
 }
 
 // remembered bounds the connections whose client is kept in mind.

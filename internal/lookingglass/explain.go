@@ -1,7 +1,6 @@
 package lookingglass
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -30,7 +29,7 @@ var ruleTexts = func() map[string]string {
 // explain makes the record of what was seen. Only the worker calls it.
 func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	r.recall()
-	red := &redaction{names: r.names, words: r.words}
+	red := r.redaction.begin(r.names, r.words)
 	headers, answerHeaders := red.fields(s.headers), red.fields(s.answer)
 	resp, notes := &s.x.Response, s.trace.Notes()
 	x := &Exchange{Seq: seq, ID: s.x.RequestID, Time: s.x.Started.UTC().Truncate(time.Millisecond), Tenant: r.o.Tenant, Actor: s.actor,
@@ -50,14 +49,12 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 		x.Query, x.Sent = red.query(raw)
 	}
 
-	request, asked := red.message(s.x.RequestBody, s.x.RequestSize)
-	response, answered := red.message(s.x.ResponseBody, s.x.ResponseSize)
-	body, _ := asked.(scim.Object)
-	answer, _ := answered.(scim.Object)
+	request, body := red.message(&r.asked, s.x.RequestBody, s.x.RequestSize)
+	response, answer := red.message(&r.answered, s.x.ResponseBody, s.x.ResponseSize)
 	request.Headers, response.Headers = headers, answerHeaders
 	x.Request, x.Response = request, response
 
-	text, _ := body.Get("filter").(string)
+	text := strings.Clone(body.get("filter").text())
 	if text == "" && s.x.Request.Query != nil {
 		text = red.filter(s.x.Request.Query.Get("filter"))
 	}
@@ -86,7 +83,7 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 }
 
 // lookup returns what the request looked for.
-func lookup(x *Exchange, f scim.Filter, answer scim.Object) *Lookup {
+func lookup(x *Exchange, f scim.Filter, answer node) *Lookup {
 	switch {
 	case x.Status == http.StatusNotFound && x.Op == "get" && missedID(x.Local) != "":
 		return &Lookup{Attribute: "id", Value: missedID(x.Local)}
@@ -98,10 +95,12 @@ func lookup(x *Exchange, f scim.Filter, answer scim.Object) *Lookup {
 		return nil
 	}
 	found := 0
-	if n, is := answer.Get("totalResults").(json.Number); is {
-		found, _ = strconv.Atoi(n.String())
-	} else if list, is := answer.Get("Resources").([]any); is {
-		found = len(list)
+	if n := answer.get("totalResults"); n.is('0') {
+		found, _ = strconv.Atoi(n.t.list[n.i].text)
+	} else if list := answer.get("Resources"); list.is('[') {
+		for range list.elements() {
+			found++
+		}
 	} else {
 		return nil // the answer is not at hand
 	}
@@ -109,34 +108,37 @@ func lookup(x *Exchange, f scim.Filter, answer scim.Object) *Lookup {
 }
 
 // nameOf returns the name of the resource that the exchange is about.
-func nameOf(x *Exchange, body, answer scim.Object, n *scim.TraceNotes, known func(string) string) string {
-	for _, o := range []scim.Object{answer, attrs(n.After), attrs(n.Before), body} {
-		if name := naming(o); name != "" {
-			return name
+func nameOf(x *Exchange, body, answer node, n *scim.TraceNotes, known func(string) string) string {
+	name := naming(answer)
+	for _, res := range []*scim.Resource{n.After, n.Before} {
+		if name == "" && res != nil {
+			for _, attribute := range namedBy {
+				if s, _ := res.Attrs.Get(attribute).(string); name == "" {
+					name = short(s)
+				}
+			}
 		}
 	}
-	if name := known(x.Target); name != "" {
-		return name
+	if name == "" {
+		name = naming(body)
 	}
-	if x.Lookup != nil && x.Lookup.Attribute != "id" {
-		return x.Lookup.Value
+	if name == "" {
+		name = known(x.Target)
 	}
-	return ""
+	if name == "" && x.Lookup != nil && x.Lookup.Attribute != "id" {
+		name = x.Lookup.Value
+	}
+	return name
 }
 
-func attrs(r *scim.Resource) scim.Object {
-	if r == nil {
-		return nil
-	}
-	return r.Attrs
-}
+// namedBy are the attributes that name a resource, the better first.
+var namedBy = []string{"userName", "displayName"}
 
 // naming is userName or else displayName.
-func naming(o scim.Object) string {
-	for _, name := range []string{"userName", "displayName"} {
-		v, _ := o.Lookup(name)
-		if s, _ := v.(string); s != "" {
-			return short(s)
+func naming(o node) string {
+	for _, attribute := range namedBy {
+		if s := o.lookup(attribute).text(); s != "" {
+			return strings.Clone(short(s))
 		}
 	}
 	return ""
@@ -181,29 +183,28 @@ type acquaintances map[string]string
 const mostKnown = 4096
 
 // learn notes the names in an answer, and returns a function that tells them.
-func (a acquaintances) learn(answer scim.Object) func(id string) string {
-	one := func(o scim.Object) {
-		id, _ := o.Get("id").(string)
+func (a acquaintances) learn(answer node) func(id string) string {
+	one := func(o node) {
+		id := o.get("id").text()
 		if name := naming(o); id != "" && name != "" {
 			if len(a) >= mostKnown {
 				clear(a)
 			}
-			a[id] = name
+			a[strings.Clone(id)] = name
 		}
 	}
 	one(answer)
-	list, _ := answer.Get("Resources").([]any)
-	for _, e := range list {
-		o, _ := e.(scim.Object)
+	for o := range answer.get("Resources").elements() {
 		one(o)
 	}
-	if members, ok := answer.Get("members").([]any); ok {
-		for _, e := range members[:min(len(members), mostMembers)] {
-			o, _ := e.(scim.Object)
-			id, _ := o.Get("value").(string)
-			if name, _ := o.Get("display").(string); id != "" && name != "" && len(a) < mostKnown {
-				a[id] = short(name)
-			}
+	n := 0
+	for o := range answer.get("members").elements() {
+		if n++; n > mostMembers {
+			break
+		}
+		id, name := o.get("value").text(), o.get("display").text()
+		if id != "" && name != "" && len(a) < mostKnown {
+			a[strings.Clone(id)] = strings.Clone(short(name))
 		}
 	}
 	return func(id string) string { return a[id] }

@@ -1,8 +1,10 @@
 package lookingglass
 
 import (
+	"errors"
 	"sync"
 
+	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
@@ -11,7 +13,7 @@ var coreNames = sync.OnceValue(func() names { return secretNames(schema.Core()) 
 // RedactForTests returns a body as it would be kept, and its hash.
 func RedactForTests(body []byte, size int64) (text, hash string, cut bool) {
 	r := &redaction{names: coreNames()}
-	m, _ := r.message(body, size)
+	m, _ := r.message(new(tape), body, size)
 	return r.cleanJSON(m.Body), m.Hash, m.Cut
 }
 
@@ -20,4 +22,42 @@ func RedactQueryForTests(raw string) (reading, sent string) {
 	r := &redaction{names: coreNames()}
 	reading, sent = r.query(raw)
 	return r.clean(reading), r.cleanSent(sent)
+}
+
+// ParseForTests returns JSON as parse understands it.
+func ParseForTests(text string, cut bool) (string, error) {
+	v, err := parse([]byte(text), cut)
+	return string(scim.AppendValue(nil, v)), err
+}
+
+// TapeForTests returns JSON as it is on a tape.
+func TapeForTests(text string, cut bool) (string, error) {
+	var t tape
+	if err := t.read(text, cut, new(redaction).word); err != nil {
+		return "", err
+	}
+	return string(t.append(nil, 0)), nil
+}
+
+// PackForTests returns exchanges as a block.
+func PackForTests(list []*Exchange) []byte {
+	var p packer
+	for _, x := range list {
+		p.add(x)
+	}
+	return p.b
+}
+
+// UnpackForTests returns the exchanges of a block.
+func UnpackForTests(text string) ([]*Exchange, error) {
+	starts, err := (&unpacker{s: text}).starts()
+	var list []*Exchange
+	for _, at := range starts {
+		x, u := new(Exchange), unpacker{s: text, at: at}
+		if err := errors.Join(u.head(x), u.rest(x)); err != nil {
+			return nil, err
+		}
+		list = append(list, x)
+	}
+	return list, err
 }

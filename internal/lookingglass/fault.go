@@ -23,9 +23,9 @@ var byType = map[string]string{"invalidFilter": "RFC 7644 §3.4.2.2", "invalidPa
 	"sensitive": "RFC 7644 §7.5.2", "invalidCursor": "RFC 9865 §2.1", "expiredCursor": "RFC 9865 §2.1", "invalidCount": "RFC 9865 §2.1"}
 
 // faultOf returns why a request was refused, with advice for the client that
-// sent it first, or nil if it was not. answer is the tree of the answer's body,
+// sent it first, or nil if it was not. answer is what the answer's body says,
 // which tells what err does not.
-func faultOf(x *Exchange, err error, answer scim.Object) *Fault {
+func faultOf(x *Exchange, err error, answer node) *Fault {
 	if x.Status < 400 {
 		return nil
 	}
@@ -34,8 +34,7 @@ func faultOf(x *Exchange, err error, answer scim.Object) *Fault {
 		f.ScimType, f.Detail = string(e.Type), e.Detail
 	}
 	if f.Detail == "" {
-		f.ScimType, _ = answer.Get("scimType").(string)
-		f.Detail, _ = answer.Get("detail").(string)
+		f.ScimType, f.Detail = strings.Clone(answer.get("scimType").text()), strings.Clone(answer.get("detail").text())
 	}
 	f.Detail = bounded(f.Detail)
 	f.Section = cmp.Or(section.FindString(f.Detail), byType[f.ScimType], general[x.Status])

@@ -31,17 +31,42 @@ var harmless = func() map[string]bool {
 	return m
 }()
 
+// fieldName is what is known of the name of a header field.
+type fieldName struct {
+	lower    string
+	harmless bool
+	private  bool
+}
+
+// fieldNames remembers them.
+type fieldNames map[string]*fieldName
+
+func (r *redaction) fieldName(name string) *fieldName {
+	if f, ok := r.fieldNames[name]; ok {
+		return f
+	}
+	lower := strings.ToLower(name)
+	f := &fieldName{lower, harmless[lower], slices.ContainsFunc(private, func(part string) bool { return strings.Contains(lower, part) }) || tells(name)}
+	if r.fieldNames != nil && len(name) <= 100 {
+		if len(r.fieldNames) >= mostWordsKept {
+			clear(r.fieldNames)
+		}
+		r.fieldNames[name] = f
+	}
+	return f
+}
+
 // header returns a header field as it is kept.
 func (r *redaction) header(name, value string) Header {
-	lower := strings.ToLower(name)
+	f := r.fieldName(name)
 	switch {
-	case harmless[lower] && !looksSecret(value) || lower == "www-authenticate":
+	case f.harmless && !looksSecret(value) || f.lower == "www-authenticate":
 		return Header{name, r.line(value)}
-	case slices.ContainsFunc(private, func(part string) bool { return strings.Contains(lower, part) }), tells(name):
-		r.hideHeader(lower, value)
+	case f.private:
+		r.hideHeader(f.lower, value)
 		return Header{name, maskHeader(value)}
 	case looksSecret(value):
-		r.hideHeader(lower, value)
+		r.hideHeader(f.lower, value)
 		return Header{name, mask}
 	}
 	r.line(value) // notes what it has
@@ -55,11 +80,11 @@ func (r *redaction) header(name, value string) Header {
 // often the fault.
 func maskHeader(value string) string {
 	value = strings.TrimLeft(value, " \t")
-	at := strings.IndexAny(value, " \t")
+	at := blank(value)
 	if at < 0 {
 		return mask
 	}
-	if scheme, rest := value[:at], strings.TrimSpace(value[at:]); rest != "" && slices.Contains(schemes, strings.ToLower(scheme)) {
+	if scheme, rest := value[:at], strings.TrimSpace(value[at:]); rest != "" && isScheme(scheme) {
 		return scheme + " " + mask
 	}
 	return mask
@@ -68,11 +93,20 @@ func maskHeader(value string) string {
 // schemes are authorization schemes: no secrets.
 var schemes = []string{"bearer", "basic", "digest", "dpop", "negotiate", "apikey", "token", "ssws"}
 
+func isScheme(s string) bool {
+	return len(s) <= len("negotiate") && slices.Contains(schemes, strings.ToLower(s))
+}
+
+// blank is where the first blank or tabulator of s is, or -1.
+func blank(s string) int {
+	return strings.IndexFunc(s, func(c rune) bool { return c == ' ' || c == '\t' })
+}
+
 // looksSecret reports whether a value of any header is a credential by its
 // looks: a scheme with something after it, or a JSON Web Token.
 func looksSecret(value string) bool {
 	value = strings.TrimLeft(value, " \t")
-	if at := strings.IndexAny(value, " \t"); at > 0 && slices.Contains(schemes, strings.ToLower(value[:at])) {
+	if at := blank(value); at > 0 && isScheme(value[:at]) {
 		return true
 	}
 	return strings.Contains(value, "eyJ") && strings.Count(value, ".") >= 2
@@ -81,7 +115,7 @@ func looksSecret(value string) bool {
 // hideHeader hides the parts of a masked field: credentials, the values of
 // cookies, and what Basic authentication encodes (RFC 7617 §2).
 func (r *redaction) hideHeader(lower, value string) {
-	if !slices.Contains(schemes, strings.ToLower(value)) {
+	if !isScheme(value) {
 		r.hide(value)
 	}
 	if strings.Contains(lower, "cookie") {
@@ -98,7 +132,7 @@ func (r *redaction) hideHeader(lower, value string) {
 	}
 	fields := strings.Fields(strings.ReplaceAll(value, ",", " "))
 	for i, f := range fields {
-		if i == 0 && len(fields) > 1 || slices.Contains(schemes, strings.ToLower(f)) {
+		if i == 0 && len(fields) > 1 || isScheme(f) {
 			continue
 		}
 		r.hide(strings.Trim(f, `"`))
@@ -207,7 +241,10 @@ func (r *redaction) path(target string, u *url.URL) string {
 
 // fields returns header fields as they are kept, in the order of their names.
 func (r *redaction) fields(list []Header) []Header {
-	var out []Header
+	if len(list) == 0 {
+		return nil
+	}
+	out := make([]Header, 0, len(list))
 	for _, h := range list {
 		out = append(out, r.header(h.Name, h.Value))
 	}

@@ -1,50 +1,26 @@
 package lookingglass
 
 import (
-	"bytes"
-	"compress/flate"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
 )
-
-// journalVersion is the user_version of a journal that this program reads.
-const journalVersion = 1
-
-// ddl makes a journal. Exchanges are JSON, deflated where that pays.
-const ddl = `
-CREATE TABLE exchanges (
-	seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, client TEXT NOT NULL, op TEXT NOT NULL, type TEXT NOT NULL,
-	status INTEGER NOT NULL, text TEXT NOT NULL, deflated INTEGER NOT NULL, body BLOB NOT NULL);
-CREATE INDEX exchanges_by_time ON exchanges (time);
-CREATE TABLE touched (seq INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (seq, id)) WITHOUT ROWID;
-CREATE INDEX touched_by_id ON touched (id, seq);
-CREATE TABLE lookups (
-	folded TEXT NOT NULL, attribute TEXT NOT NULL, value TEXT NOT NULL, found INTEGER NOT NULL, client TEXT NOT NULL, how TEXT NOT NULL,
-	first INTEGER NOT NULL, last INTEGER NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (folded, attribute)) WITHOUT ROWID;
-CREATE INDEX lookups_by_time ON lookups (last);
-CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
-INSERT INTO state VALUES (1, 0);
-PRAGMA user_version = 1;
-`
 
 // The journal's bounds.
 const (
-	deflateFrom   = 16 << 10 // bytes of JSON; to pack what is shorter costs more than it saves
-	batchMost     = 500      // exchanges
-	batchWait     = 200 * time.Millisecond
+	deflateFrom   = 16 << 10 // bytes of one exchange; to deflate what is shorter costs more than it saves
+	blockMost     = 256 << 10
+	batchMost     = 500 // exchanges
+	batchWait     = 500 * time.Millisecond
 	pendingMost   = 4096
 	pendingBytes  = 4 << 20
 	lookupsMost   = 100_000
+	lookupsMore   = 10_000 // until they are pruned again
 	sqliteCacheKB = 4 << 10
 )
 
@@ -65,7 +41,12 @@ type journal struct {
 	failing bool          // the last batch was lost
 	count   atomic.Int64  // exchanges
 	oldest  atomic.Int64  // ms
+	floor   atomic.Int64  // Seq up to which exchanges are forgotten, though their block is there
 	start   int64
+
+	block  packer // the writer's
+	ids    []uint32
+	looked int // lookups since they were pruned
 
 	wake, stop, done chan struct{}
 
@@ -73,8 +54,6 @@ type journal struct {
 	reads sync.Mutex
 	read  *sqlite.Conn
 }
-
-var errNewer = errors.New("it was written by a newer version of this program")
 
 // openJournal opens the journal, or makes it. One that can't be read is set
 // aside.
@@ -90,108 +69,6 @@ func openJournal(o Options) (*journal, error) {
 	j.taken = j.start
 	go j.loop()
 	return j, nil
-}
-
-func (j *journal) open() (err error) {
-	defer func() {
-		if err != nil {
-			j.closeConns()
-		}
-	}()
-	f, err := os.OpenFile(j.path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
-		return err
-	}
-	if j.write, err = connect(j.path, "journal_mode = WAL", "synchronous = NORMAL", "auto_vacuum = INCREMENTAL", "journal_size_limit = 16777216"); err != nil {
-		return err
-	}
-	version, err := number(j.write, `PRAGMA user_version`)
-	switch {
-	case err != nil:
-		return err
-	case version > journalVersion:
-		return errNewer
-	case version == 0:
-		if n, err := number(j.write, `SELECT count(*) FROM sqlite_schema`); err != nil || n > 0 {
-			return errors.Join(errors.New("it is no journal of this program"), err)
-		}
-		if err := sqlitex.ExecuteScript(j.write, ddl, nil); err != nil {
-			return err
-		}
-	}
-	if j.start, err = number(j.write, `SELECT max(seq, (SELECT coalesce(max(seq), 0) FROM exchanges)) FROM state`); err != nil {
-		return err
-	}
-	if err := j.measure(j.write); err != nil {
-		return err
-	}
-	j.read, err = connect(j.path, "query_only = ON")
-	return err
-}
-
-// connect opens a connection with a small cache.
-func connect(path string, pragmas ...string) (*sqlite.Conn, error) {
-	c, err := sqlite.OpenConn(path, sqlite.OpenReadWrite)
-	if err != nil {
-		return nil, err
-	}
-	c.SetBusyTimeout(5 * time.Second)
-	for _, p := range append(pragmas, fmt.Sprintf("cache_size = -%d", sqliteCacheKB)) {
-		if err := sqlitex.ExecuteTransient(c, "PRAGMA "+p, nil); err != nil {
-			return nil, errors.Join(err, c.Close())
-		}
-	}
-	return c, nil
-}
-
-func number(c *sqlite.Conn, query string, args ...any) (n int64, err error) {
-	err = sqlitex.Execute(c, query, &sqlitex.ExecOptions{Args: args, ResultFunc: func(st *sqlite.Stmt) error {
-		n = st.ColumnInt64(0)
-		return nil
-	}})
-	return n, err
-}
-
-// setAside moves a journal that can't be used out of the way, over the one that
-// was moved there before, and begins a new one.
-func (j *journal) setAside(cause error) error {
-	aside := j.path + ".damaged"
-	if errors.Is(cause, errNewer) {
-		aside = j.path + ".newer"
-	}
-	if err := os.Rename(j.path, aside); err != nil {
-		return errors.Join(cause, err)
-	}
-	for _, suffix := range []string{"-wal", "-shm"} {
-		err := errors.Join(ignoreMissing(os.Remove(aside+suffix)), ignoreMissing(os.Rename(j.path+suffix, aside+suffix)))
-		if err != nil {
-			return errors.Join(cause, err)
-		}
-	}
-	j.log.Warn("the Looking Glass begins a new journal; the old one is set aside", "journal", j.path, "aside", aside, "cause", cause)
-	return j.open()
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// measure counts what is there.
-func (j *journal) measure(c *sqlite.Conn) error {
-	n, err := number(c, `SELECT count(*) FROM exchanges`)
-	if err != nil {
-		return err
-	}
-	oldest, err := number(c, `SELECT coalesce(min(time), 0) FROM exchanges`)
-	j.count.Store(n)
-	j.oldest.Store(oldest)
-	return err
 }
 
 // last returns the greatest Seq that was ever used.
@@ -227,7 +104,7 @@ func (j *journal) loop() {
 	defer close(j.done)
 	timer := time.NewTicker(batchWait)
 	defer timer.Stop()
-	j.prune()
+	j.prune(true)
 	hourly := j.now()
 	for {
 		select {
@@ -238,9 +115,11 @@ func (j *journal) loop() {
 			return
 		}
 		j.batch()
-		if now := j.now(); j.count.Load() > int64(j.keep+j.keep/20) || now.Sub(hourly) > time.Hour {
+		if now := j.now(); now.Sub(hourly) > time.Hour {
 			hourly = now
-			j.prune()
+			j.prune(true)
+		} else if j.count.Load() > int64(j.keep+j.keep/20) {
+			j.prune(j.looked > lookupsMore)
 		}
 	}
 }
@@ -293,127 +172,6 @@ func (j *journal) closeConns() {
 }
 
 var errClosed = errors.New("the journal is closed")
-
-func (j *journal) store(list []*Exchange) (err error) {
-	if j.write == nil {
-		return errClosed
-	}
-	end, err := sqlitex.ImmediateTransaction(j.write)
-	if err != nil {
-		return err
-	}
-	defer end(&err)
-	exchange := j.write.Prep(`INSERT OR REPLACE INTO exchanges VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`)
-	touch := j.write.Prep(`INSERT OR IGNORE INTO touched VALUES (?, ?)`)
-	look := j.write.Prep(`INSERT INTO lookups VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)
-		ON CONFLICT DO UPDATE SET value = ?3, found = ?4, client = ?5, how = ?6, last = ?7, times = times + 1`)
-	for _, x := range list {
-		body, deflated, err := pack(x)
-		if err != nil {
-			return err
-		}
-		at := x.Time.UnixMilli()
-		if err := run(exchange, x.Seq, at, x.Client.Kind, x.Op, x.Type, x.Status, haystack(x), deflated, body); err != nil {
-			return err
-		}
-		for _, id := range x.Touched {
-			if err := run(touch, x.Seq, id); err != nil {
-				return err
-			}
-		}
-		if l := x.Lookup; l != nil {
-			if err := run(look, foldValue(l.Value), l.Attribute, l.Value, l.Found, x.Client.Kind, x.Client.How, at); err != nil {
-				return err
-			}
-		}
-	}
-	if err := run(j.write.Prep(`UPDATE state SET seq = ?`), list[len(list)-1].Seq); err != nil {
-		return err
-	}
-	if j.count.Add(int64(len(list))) == int64(len(list)) {
-		j.oldest.Store(list[0].Time.UnixMilli())
-	}
-	return nil
-}
-
-// run executes a statement that returns nothing.
-func run(st *sqlite.Stmt, args ...any) error {
-	for i, a := range args {
-		switch a := a.(type) {
-		case int64:
-			st.BindInt64(i+1, a)
-		case int:
-			st.BindInt64(i+1, int64(a))
-		case bool:
-			st.BindBool(i+1, a)
-		case string:
-			st.BindText(i+1, a)
-		case []byte:
-			st.BindBytes(i+1, a)
-		}
-	}
-	_, err := st.Step()
-	return errors.Join(err, st.Reset())
-}
-
-var deflaters = sync.Pool{New: func() any {
-	w, _ := flate.NewWriter(nil, flate.BestSpeed) // the level is one there is
-	return w
-}}
-
-// pack returns an exchange as it is stored.
-func pack(x *Exchange) (body []byte, deflated bool, err error) {
-	text, err := json.Marshal(x)
-	if err != nil || len(text) < deflateFrom {
-		return text, false, err
-	}
-	w := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(w)
-	var b bytes.Buffer
-	b.Grow(len(text) / 3)
-	w.Reset(&b)
-	if _, err := w.Write(text); err != nil {
-		return nil, false, err
-	}
-	err = w.Close() // which writes the rest
-	return b.Bytes(), true, err
-}
-
-// prune forgets what is too much or too old.
-func (j *journal) prune() {
-	err := j.forget()
-	if err != nil && !errors.Is(err, errClosed) {
-		j.log.Warn("the Looking Glass can't prune its journal", "journal", j.path, "error", err)
-	}
-}
-
-func (j *journal) forget() (err error) {
-	if j.write == nil {
-		return errClosed
-	}
-	since := j.now().AddDate(0, 0, -j.days).UnixMilli()
-	first, err := number(j.write, `SELECT max(
-		coalesce((SELECT seq FROM exchanges ORDER BY time DESC, seq DESC LIMIT 1 OFFSET ?1), 0),
-		coalesce((SELECT seq FROM exchanges WHERE time < ?2 ORDER BY time DESC, seq DESC LIMIT 1), 0))`, j.keep, since)
-	if err != nil {
-		return err
-	}
-	end, err := sqlitex.ImmediateTransaction(j.write)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(
-		run(j.write.Prep(`DELETE FROM touched WHERE seq <= ?`), first),
-		run(j.write.Prep(`DELETE FROM exchanges WHERE seq <= ?`), first),
-		run(j.write.Prep(`DELETE FROM lookups WHERE last < max(?1, coalesce((SELECT last FROM lookups ORDER BY last DESC LIMIT 1 OFFSET ?2), 0))`), since, lookupsMost))
-	if end(&err); err != nil {
-		return err
-	}
-	if err := sqlitex.ExecuteTransient(j.write, `PRAGMA incremental_vacuum`, nil); err != nil {
-		return err
-	}
-	return j.measure(j.write)
-}
 
 // flush waits until all that was added is written, or lost.
 func (j *journal) flush(ctx context.Context) error {

@@ -125,7 +125,7 @@ func TestJournalSetAside(t *testing.T) {
 			}
 			execute(t, path, `CREATE TABLE songs (title)`)
 		}, ".damaged"},
-		"a table is gone": {func(t *testing.T, path string) { execute(t, path, `DROP TABLE exchanges`) }, ".damaged"},
+		"a table is gone": {func(t *testing.T, path string) { execute(t, path, `DROP TABLE blocks`) }, ".damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

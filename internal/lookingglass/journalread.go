@@ -1,12 +1,15 @@
 package lookingglass
 
 import (
+	"bytes"
 	"compress/flate"
 	"context"
-	"encoding/json"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
-	"strings"
+	"math"
+	"slices"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -32,76 +35,117 @@ func (j *journal) each(ctx context.Context, query string, args []any, row func(*
 	return nil
 }
 
+// errEnough ends a query that has found enough.
+var errEnough = errors.New("enough")
+
 // find is Recorder.Find for the journal alone.
 func (j *journal) find(ctx context.Context, q Query) ([]*Exchange, error) {
-	var where []string
-	var args []any
-	and := func(condition string, values ...any) {
-		where, args = append(where, condition), append(args, values...)
-	}
-	if q.Before > 0 {
-		and("seq < ?", q.Before)
-	}
-	if q.After > 0 {
-		and("seq > ?", q.After)
-	}
-	for _, c := range [][2]string{{"client", q.Client}, {"op", q.Op}, {"type", q.Type}} {
-		if c[1] != "" {
-			and(c[0]+" = ?", c[1])
-		}
-	}
-	if q.Status != "" {
-		low, top := statusRange(q.Status)
-		and("status BETWEEN ? AND ?", low, top)
-	}
-	if q.Text != "" {
-		and("instr(text, ?) > 0", fold(q.Text))
-	}
-	if len(q.Touching) > 0 {
-		ids, err := json.Marshal(q.Touching)
-		if err != nil {
-			return nil, err
-		}
-		and("seq IN (SELECT t.seq FROM json_each(?) w JOIN touched t ON t.id = w.value)", string(ids))
-	}
-	query := "SELECT body, deflated FROM exchanges"
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
-	}
-	query += " ORDER BY seq"
+	q.After = max(q.After, j.floor.Load())
+	m := newMatcher(q)
+	query := `SELECT ids, deflated, body FROM blocks WHERE last > ? AND first < ? ORDER BY first`
 	if !q.Oldest {
 		query += " DESC"
 	}
+	before := q.Before
+	if before == 0 {
+		before = math.MaxInt64
+	}
+	wanted := make([]uint32, 0, len(q.Touching))
+	for _, id := range q.Touching {
+		wanted = append(wanted, idHash(id))
+	}
+	slices.Sort(wanted)
 	var list []*Exchange
-	err := j.each(ctx, query+" LIMIT ?", append(args, q.Limit), func(st *sqlite.Stmt) error {
-		x, err := unpack(st)
-		list = append(list, x)
+	err := j.each(ctx, query, []any{q.After, before}, func(st *sqlite.Stmt) error {
+		if len(wanted) > 0 && !anyOf(columnBytes(st, 0), wanted) {
+			return nil
+		}
+		text, err := blockText(st, 1)
+		if err != nil {
+			return err
+		}
+		if list, err = m.pick(list, text); err == nil && len(list) == q.Limit {
+			err = errEnough
+		}
 		return err
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	return list, err
 }
 
-// get returns one exchange, or nil.
-func (j *journal) get(ctx context.Context, seq int64) (x *Exchange, err error) {
-	err = j.each(ctx, `SELECT body, deflated FROM exchanges WHERE seq = ?`, []any{seq}, func(st *sqlite.Stmt) (err error) {
-		x, err = unpack(st)
-		return err
-	})
-	return x, err
+// anyOf reports whether one of the hashes, which are in order, is one of those
+// wanted, which are so as well.
+func anyOf(hashes []byte, wanted []uint32) bool {
+	for ; len(hashes) >= 4; hashes = hashes[4:] {
+		h := binary.LittleEndian.Uint32(hashes)
+		for len(wanted) > 0 && wanted[0] < h {
+			wanted = wanted[1:]
+		}
+		if len(wanted) == 0 || wanted[0] == h {
+			return len(wanted) > 0
+		}
+	}
+	return false
 }
 
-// unpack reads an exchange from the columns body and deflated.
-func unpack(st *sqlite.Stmt) (*Exchange, error) {
-	var in io.Reader = st.ColumnReader(0)
-	if st.ColumnBool(1) {
-		in = flate.NewReader(in)
-	}
-	text, err := io.ReadAll(in)
+// pick adds what matches of a block to list, in the order and number that the
+// query wants.
+func (m *matcher) pick(list []*Exchange, text string) ([]*Exchange, error) {
+	starts, err := (&unpacker{s: text}).starts()
 	if err != nil {
-		return nil, err
+		return list, err
+	}
+	if !m.q.Oldest {
+		slices.Reverse(starts)
 	}
 	x := new(Exchange)
-	return x, json.Unmarshal(text, x)
+	for _, at := range starts {
+		u := unpacker{s: text, at: at}
+		if err := u.head(x); err != nil {
+			return list, err
+		}
+		if !m.matches(x) {
+			continue
+		}
+		if err := u.rest(x); err != nil {
+			return list, err
+		}
+		if list = append(list, x); len(list) == m.q.Limit {
+			break
+		}
+		x = new(Exchange)
+	}
+	return list, nil
+}
+
+// get returns one exchange, or nil.
+func (j *journal) get(ctx context.Context, seq int64) (*Exchange, error) {
+	list, err := j.find(ctx, Query{After: seq - 1, Before: seq + 1, Limit: 1})
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// columnBytes returns a BLOB.
+func columnBytes(st *sqlite.Stmt, column int) []byte {
+	b := make([]byte, st.ColumnLen(column))
+	return b[:st.ColumnBytes(column, b)]
+}
+
+// blockText returns a block, of which deflated and body are that column and the
+// next.
+func blockText(st *sqlite.Stmt, column int) (string, error) {
+	body := columnBytes(st, column+1)
+	if st.ColumnBool(column) {
+		var err error
+		if body, err = io.ReadAll(flate.NewReader(bytes.NewReader(body))); err != nil {
+			return "", err
+		}
+	}
+	return string(body), nil
 }
 
 // sought returns lookups, the latest first; the rest of the query has one

@@ -63,6 +63,9 @@ type Recorder struct {
 	clients clients
 	words   words
 	known   acquaintances
+
+	redaction       redaction // of the exchange at hand
+	asked, answered tape
 }
 
 // task is what the worker does: an exchange, or telling that it came so far.

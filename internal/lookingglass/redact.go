@@ -57,19 +57,28 @@ type word struct {
 	folded string
 	secret bool // it names an attribute that nobody is shown
 	tells  bool
+	naming bool // it says what an operation is about
+	holds  bool // it has the value
+	op     bool
+	path   bool
+	asks   bool // it has a filter
 }
 
 // words remembers them: the same few come again and again.
-type words map[string]word
+type words map[string]*word
 
 // mostWordsKept bounds what is remembered.
 const mostWordsKept = 4096
 
-func (r *redaction) word(name string) word {
+func (r *redaction) word(name string) *word {
 	if w, ok := r.words[name]; ok {
 		return w
 	}
-	w := word{squeeze(name), r.names.in(name), tells(name)}
+	name = strings.Clone(name) // which may be a part of a whole body
+	folded := squeeze(name)
+	w := &word{folded: folded, secret: r.names.in(name), tells: tells(name),
+		naming: slices.Contains(namingMembers, folded), holds: slices.Contains(holdingMembers, folded),
+		op: folded == "op" || folded == "operation", path: folded == "path", asks: folded == "filter" || folded == "sortby"}
 	if r.words != nil && len(name) <= 100 {
 		if len(r.words) >= mostWordsKept {
 			clear(r.words)
@@ -106,12 +115,33 @@ func (n names) in(text string) bool {
 // redaction is the masking of one exchange. It remembers what it masked, so
 // that nothing else of the exchange repeats it.
 type redaction struct {
-	names   names
-	words   words // nil: nothing is remembered
-	secrets []string
-	have    map[string]bool
-	flooded bool // there were more than can be looked for
-	shorts  []string
+	names      names
+	words      words      // nil: nothing is remembered
+	fieldNames fieldNames // nil: nothing is remembered
+	secrets    []string
+	heads      []string // their beginnings as JSON has them, so far
+	have       map[string]bool
+	flooded    bool // there were more than can be looked for
+	shorts     []string
+
+	tape    *tape  // of what is masked on the way
+	scratch []byte // of it, as JSON
+}
+
+// begin makes r ready for the next exchange.
+func (r *redaction) begin(n names, w words) *redaction {
+	clear(r.secrets)
+	clear(r.heads)
+	clear(r.shorts)
+	clear(r.have)
+	*r = redaction{names: n, words: w, fieldNames: r.fieldNames, secrets: r.secrets[:0], heads: r.heads[:0], have: r.have, shorts: r.shorts[:0], tape: r.tape, scratch: r.scratch}
+	if cap(r.scratch) > MaxBody {
+		r.scratch = nil
+	}
+	if r.tape == nil {
+		r.tape, r.fieldNames = new(tape), fieldNames{}
+	}
+	return r
 }
 
 // mostSecrets is how many secrets an exchange is searched for.
@@ -143,55 +173,63 @@ func (r *redaction) hideShort(s string) {
 	r.hide(s)
 }
 
-// hideAll hides what a masked value holds and returns the mask. That there is
-// no value is no secret.
-func (r *redaction) hideAll(v any) any {
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case string:
-		if v == "" {
-			return v
-		}
-		r.hideShort(v)
-	case json.Number:
-		r.hideShort(v.String())
-	case scim.Object:
-		for _, m := range v {
-			r.hideAll(m.Value)
-		}
-	case []any:
-		for _, e := range v {
-			r.hideAll(e)
-		}
+// hideAll masks the value at i and hides what it holds. That there is no value
+// is no secret.
+func (r *redaction) hideAll(t *tape, i int) {
+	if m := &t.list[i]; m.kind == 'n' || m.kind == '"' && m.text == "" {
+		return
 	}
-	return mask
+	r.hideIn(t, i)
+	t.set(i, mask)
 }
 
-// value returns v without secrets. It does not modify v.
-func (r *redaction) value(v any) any {
-	switch v := v.(type) {
-	case string:
-		return r.text(v)
-	case scim.Object:
-		return r.object(v)
-	case []any:
-		out := make([]any, len(v))
-		for i := range v {
-			out[i] = r.value(v[i])
+// hideIn hides what the value at i holds.
+func (r *redaction) hideIn(t *tape, i int) {
+	for j := i; j < int(t.list[i].after); j++ {
+		if m := &t.list[j]; m.word == nil && (m.kind == '"' || m.kind == '0') {
+			r.hideShort(m.text)
 		}
-		return out
 	}
-	return v
 }
 
-// text is value for a text: JSON within that names a secret goes as a whole.
-func (r *redaction) text(s string) string {
-	if t := strings.TrimLeft(s, " \t\r\n\ufeff"); t != "" && strings.ContainsRune(`{["`, rune(t[0])) && (r.names.in(s) || tells(s)) || r.assigns(s) {
-		r.hide(s)
-		return mask
+// value masks what is secret in the value at i.
+func (r *redaction) value(t *tape, i int) {
+	switch m := &t.list[i]; m.kind {
+	case '"':
+		if r.tellsIn(m.text) {
+			r.hide(m.text)
+			t.set(i, mask)
+		}
+	case '{':
+		r.object(t, i)
+	case '[':
+		for j := i + 1; j < int(m.after); j = int(t.list[j].after) {
+			r.value(t, j)
+		}
 	}
-	return s
+}
+
+// tellsIn reports whether a text is secret as a whole: it is JSON that names a
+// secret, or sets one.
+func (r *redaction) tellsIn(s string) bool {
+	return looksJSON(s) && (r.names.in(s) || tells(s)) || r.assigns(s)
+}
+
+// looksJSON reports whether a text begins as a JSON object, array or text does.
+func looksJSON(s string) bool {
+	for s != "" {
+		switch c := s[0]; {
+		case c == '{' || c == '[' || c == '"':
+			return true
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
+			s = s[1:]
+		case strings.HasPrefix(s, "\ufeff"):
+			s = s[len("\ufeff"):]
+		default:
+			return false
+		}
+	}
+	return false
 }
 
 // naming members say what an operation is about, and holding ones with what;
@@ -201,77 +239,58 @@ var (
 	holdingMembers = []string{"value", "values", "val", "newvalue", "newval", "newvalues", "data", "content"}
 )
 
-// mentions reports whether a name of a secret is anywhere in v.
-func (r *redaction) mentions(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return r.names.in(v) || tells(v)
-	case scim.Object:
-		return slices.ContainsFunc(v, func(m scim.Member) bool { return r.mentions(m.Name) || r.mentions(m.Value) })
-	case []any:
-		return slices.ContainsFunc(v, r.mentions)
+// mentions reports whether a name of a secret is anywhere in the value at i.
+func (r *redaction) mentions(t *tape, i int) bool {
+	for _, m := range t.list[i:t.list[i].after] {
+		if m.kind == '"' && (r.names.in(m.text) || tells(m.text)) {
+			return true
+		}
 	}
 	return false
 }
 
-func (r *redaction) object(o scim.Object) scim.Object {
+func (r *redaction) object(t *tape, i int) {
+	end := int(t.list[i].after)
 	named, secret, whole, op := false, false, true, false
-	for _, m := range o {
-		switch r.word(m.Name).folded {
-		case "op", "operation":
-			op = true
-		case "path":
-			named = true
-		}
-		if m.Name == cutHere {
+	for j := i + 1; j < end; j = int(t.list[j+1].after) {
+		w := t.list[j].word
+		op, named = op || w.op, named || w.path
+		if t.list[j].text == cutHere {
 			whole = false // the path may have been in what is missing
 		}
 	}
-	for _, m := range o {
-		name := r.word(m.Name).folded
-		if _, text := m.Value.(string); (text || op || name == "path") && slices.Contains(namingMembers, name) {
-			secret = secret || r.mentions(m.Value)
+	for j := i + 1; j < end; j = int(t.list[j+1].after) {
+		if w := t.list[j].word; w.naming && (t.list[j+1].kind == '"' || op || w.path) {
+			secret = secret || r.mentions(t, j+1)
 		}
 	}
-	out := make(scim.Object, len(o))
-	for i, m := range o {
-		out[i].Name = m.Name
-		s, isText := m.Value.(string)
-		w := r.word(m.Name)
-		name := w.folded
-		holds := slices.Contains(holdingMembers, name)
-		naming := slices.Contains(namingMembers, name)
+	for j := i + 1; j < end; j = int(t.list[j+1].after) {
+		w, m := t.list[j].word, &t.list[j+1]
+		isText := m.kind == '"'
 		switch {
-		case w.secret, holds && (secret && (op || name != "data") || !whole && !named),
-			holds && op && !named && isText && r.mentions(s),
-			secret && op && !naming && name != "op" && name != "operation":
-			out[i].Value = r.hideAll(m.Value)
-		case w.tells && literal(m.Value):
-			out[i].Value = r.hideAll(m.Value)
-		case secret && naming && !isText && (op || name == "path"):
-			out[i].Value = mask
-		case isText && (name == "filter" || name == "sortby" || naming && (op || name == "path")):
-			out[i].Value = r.filter(s)
+		case w.secret, w.holds && (secret && (op || w.folded != "data") || !whole && !named),
+			w.holds && op && !named && isText && r.mentions(t, j+1),
+			secret && op && !w.naming && !w.op:
+			r.hideAll(t, j+1)
+		case w.tells && literal(t, j+1):
+			r.hideAll(t, j+1)
+		case secret && w.naming && !isText && (op || w.path):
+			t.set(j+1, mask)
+		case isText && (w.asks || w.naming && (op || w.path)):
+			if plain := r.filter(m.text); plain != m.text {
+				t.set(j+1, plain)
+			}
 		default:
-			out[i].Value = r.value(m.Value)
+			r.value(t, j+1)
 		}
 	}
-	return out
 }
 
-// literal reports whether v is or holds a text or number: what a
+// literal reports whether the value at i is or holds a text or number: what a
 // secret of a client's own making looks like, unlike changePassword of a
 // ServiceProviderConfig.
-func literal(v any) bool {
-	switch v := v.(type) {
-	case string, json.Number:
-		return true
-	case []any:
-		return slices.ContainsFunc(v, literal)
-	case scim.Object:
-		return slices.ContainsFunc(v, func(m scim.Member) bool { return literal(m.Value) })
-	}
-	return false
+func literal(t *tape, i int) bool {
+	return slices.ContainsFunc(t.list[i:t.list[i].after], func(m mark) bool { return m.word == nil && (m.kind == '"' || m.kind == '0') })
 }
 
 // mostWords is how many words of a broken filter are taken for secrets.
@@ -311,7 +330,7 @@ func (r *redaction) masked(f scim.Filter, all bool) scim.Filter {
 		if f.Op == scim.Pr || !secret(f.Path) {
 			return f
 		}
-		return &scim.AttrExp{Path: f.Path, Op: f.Op, Value: r.hideAll(f.Value)}
+		return &scim.AttrExp{Path: f.Path, Op: f.Op, Value: r.hideOperand(f.Value)}
 	case *scim.LogExp:
 		return &scim.LogExp{Op: f.Op, Left: r.masked(f.Left, all), Right: r.masked(f.Right, all)}
 	case *scim.NotExp:
@@ -320,4 +339,20 @@ func (r *redaction) masked(f scim.Filter, all bool) scim.Filter {
 		return &scim.ValuePath{Path: f.Path, Filter: r.masked(f.Filter, secret(f.Path))}
 	}
 	return f
+}
+
+// hideOperand hides what a filter compares with, and returns the mask.
+func (r *redaction) hideOperand(v any) any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case string:
+		if v == "" {
+			return v
+		}
+		r.hideShort(v)
+	case json.Number:
+		r.hideShort(v.String())
+	}
+	return mask
 }

@@ -50,13 +50,11 @@ func (r *redaction) cleanJSON(text string) string {
 
 // anyIn reports whether JSON may repeat a secret.
 func (r *redaction) anyIn(text string) bool {
-	for _, secret := range r.secrets {
+	for _, secret := range r.secrets[len(r.heads):] {
 		b := scim.AppendString(nil, secret[:min(len(secret), telltale)])
-		if strings.Contains(text, string(b[1:len(b)-1])) {
-			return true
-		}
+		r.heads = append(r.heads, string(b[1:len(b)-1]))
 	}
-	return false
+	return slices.ContainsFunc(r.heads, func(head string) bool { return strings.Contains(text, head) })
 }
 
 func (r *redaction) cleanValue(v any) any {

@@ -77,20 +77,16 @@ func tells(name string) bool {
 // assigns reports whether a text that is no JSON sets something whose name is a
 // secret's.
 func (r *redaction) assigns(s string) bool {
-	if !strings.ContainsAny(s, "=:>") {
+	at := assignment(s, 0)
+	if at < 0 {
 		return false
 	}
-	s = plainly(s)
-	for i := range len(s) {
-		if s[i] != '=' && s[i] != ':' && s[i] != '>' {
-			continue
-		}
-		before := strings.TrimRight(s[max(i-80, 0):i], " \t\"']")
-		start := strings.LastIndexFunc(before, func(c rune) bool {
-			return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("_.%-", c)
-		})
-		name := before[start+1:]
-		if name == "" || s[i] == ':' && '0' <= name[0] && name[0] <= '9' { // a time
+	if p := plainly(s); p != s {
+		s, at = p, assignment(p, 0)
+	}
+	for ; at >= 0; at = assignment(s, at+1) {
+		name := assigned(s[max(at-80, 0):at])
+		if name == "" || s[at] == ':' && '0' <= name[0] && name[0] <= '9' { // a time
 			continue
 		}
 		if w := r.word(name); w.secret || w.tells {
@@ -98,6 +94,34 @@ func (r *redaction) assigns(s string) bool {
 		}
 	}
 	return false
+}
+
+// assignment is where from there on what follows a name that something is
+// assigned to stands next, or -1.
+func assignment(s string, from int) int {
+	for ; from < len(s); from++ {
+		if c := s[from]; c == '=' || c == ':' || c == '>' {
+			return from
+		}
+	}
+	return -1
+}
+
+// assigned returns the name that s ends with, if something is assigned to it.
+func assigned(s string) string {
+	s = strings.TrimRight(s, " \t\"']")
+	start := len(s)
+	for start > 0 {
+		if c := s[start-1]; c >= utf8.RuneSelf {
+			return s[1+strings.LastIndexFunc(s, func(c rune) bool {
+				return !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("_.%-", c)
+			}):]
+		} else if !('0' <= c && c <= '9') && !('a' <= c|0x20 && c|0x20 <= 'z') && c != '_' && c != '.' && c != '%' && c != '-' {
+			break
+		}
+		start--
+	}
+	return s[start:]
 }
 
 // pair is a parameter in a header field or in a segment of a path.
