@@ -136,9 +136,9 @@ func read(a Answer) resource {
 	return r
 }
 
-// user is the document of a new user: mark is in three attributes, so that one
+// document is that of a new user: mark is in three attributes, so that one
 // that was written by halves shows.
-func user(name, mark string) map[string]any {
+func document(name, mark string) map[string]any {
 	return map[string]any{
 		"schemas":  []string{"urn:ietf:params:scim:schemas:core:2.0:User"},
 		"userName": name, "externalId": "x-" + name, "active": true,
@@ -166,7 +166,7 @@ func remark(mark string) map[string]any {
 func (l *Load) create(ctx context.Context, name string) (id string) {
 	mark := l.mark()
 	for doubt := false; !l.stopping(); {
-		a := l.call.do(ctx, "POST", l.instance(), "/Users", user(name, mark), "")
+		a := l.call.do(ctx, "POST", l.instance(), "/Users", document(name, mark), "")
 		switch {
 		case a.Outcome == Applied:
 			id = read(a).ID
@@ -341,7 +341,7 @@ func (l *Load) beat(ctx context.Context) {
 			l.wg.Go(func() {
 				defer func() { <-under }()
 				mark := l.mark()
-				a := l.call.do(ctx, "POST", base, "/Users", user(name, mark), "")
+				a := l.call.do(ctx, "POST", base, "/Users", document(name, mark), "")
 				l.Ledger.created(name, mark, read(a).ID, a.Outcome)
 				if a.Outcome == Refused && a.Status != 0 && a.Status != http.StatusConflict {
 					l.Record.blame("POST of %s: %d %s", name, a.Status, a.Body)

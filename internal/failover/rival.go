@@ -70,7 +70,7 @@ func (l *Load) fill(ctx context.Context, client int, s *slot, name string) (stri
 		return s.id, s.name
 	}
 	mark, called := l.mark(), l.History.now()
-	a := l.call.do(ctx, "POST", l.instance(), "/Users", user(name, mark), "")
+	a := l.call.do(ctx, "POST", l.instance(), "/Users", document(name, mark), "")
 	l.Ledger.created(name, mark, read(a).ID, a.Outcome)
 	l.Ledger.share(name)
 	if a.Outcome == Applied {
