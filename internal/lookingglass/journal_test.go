@@ -52,8 +52,10 @@ func TestJournalSurvives(t *testing.T) {
 	if x, err := s.Get(t.Context(), 2); err != nil || x == nil || len(x.Request.Body) < 20_000 {
 		t.Errorf("%+v, %v", x, err)
 	}
-	if x, err := s.Get(t.Context(), 77); err != nil || x != nil {
-		t.Errorf("%+v, %v", x, err)
+	for _, none := range []int64{77, 0, -1} {
+		if x, err := s.Get(t.Context(), none); err != nil || x != nil {
+			t.Errorf("%d: %+v, %v", none, x, err)
+		}
 	}
 	if st := s.Stats(); st.Kept != 4 || !st.Oldest.Equal(before[2].Time) {
 		t.Errorf("%+v", st)

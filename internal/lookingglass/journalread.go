@@ -122,6 +122,9 @@ func (m *matcher) pick(list []*Exchange, text string) ([]*Exchange, error) {
 
 // get returns one exchange, or nil.
 func (j *journal) get(ctx context.Context, seq int64) (*Exchange, error) {
+	if seq <= 0 {
+		return nil, ctx.Err()
+	}
 	list, err := j.find(ctx, Query{After: seq - 1, Before: seq + 1, Limit: 1})
 	if err != nil || len(list) == 0 {
 		return nil, err
