@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/rollcall-scim/rollcall/internal/transfer"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -45,6 +47,9 @@ func (db *DB) open(ctx context.Context, url string) error {
 	err = db.Tenant("").peek(ctx, func(t *session) (err error) {
 		if err := t.makeKeys(ctx); err != nil {
 			return err
+		}
+		if _, half, err := t.one(ctx, `SELECT 1 FROM meta WHERE tenant = 0 AND key = 'transfer'`); err != nil || half {
+			return cmp.Or(err, transfer.ErrUnfinished)
 		}
 		unfinished, err = t.unfinished(ctx)
 		return err

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -65,7 +66,7 @@ func orElse(d, other time.Duration) time.Duration {
 	return other
 }
 
-func milliseconds(d time.Duration) string { return d.Round(time.Millisecond).String() }
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
 func severalHosts(c *pgx.ConnConfig) bool {
 	for _, f := range c.Fallbacks {

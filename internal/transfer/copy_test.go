@@ -10,8 +10,11 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/internal/pgtest"
 	"github.com/rollcall-scim/rollcall/internal/transfer"
+	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
 // folder holds the schema of an extension that has secrets of each kind.
@@ -61,8 +64,45 @@ var inSQLite = database{
 	},
 }
 
+var inPostgres = database{
+	name:  "postgres",
+	place: func(t *testing.T) string { t.Helper(); return pgtest.Database(t) },
+	tenant: func(t *testing.T, place, name string) (store, [][]byte, func()) {
+		t.Helper()
+		db, err := postgres.Open(t.Context(), place, postgresOptions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		keys, err := db.CursorKeys(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return db.Tenant(name), keys, func() { _ = db.Close() }
+	},
+	source: func(t *testing.T, place string) transfer.Source {
+		t.Helper()
+		s, err := postgres.OpenSource(t.Context(), place, postgres.SourceOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	},
+	target: func(ctx context.Context, t *testing.T, place string) transfer.Target {
+		t.Helper()
+		to, err := postgres.OpenTarget(ctx, place, postgresOptions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return to
+	},
+}
+
+var postgresOptions = postgres.Options{Load: schema.Load, Encode: schema.Encode, UndeleteDays: 30, MaxConns: 4}
+
 // databases are the kinds of databases there are.
-func databases() []database { return []database{inSQLite} }
+func databases() []database { return []database{inSQLite, inPostgres} }
 
 // TestCopy: a copy of a directory with a history is answered from as the
 // directory itself, exports the same, and goes on living like it.

@@ -87,6 +87,9 @@ func (a *api) do(method, path, query string, body any) (int, scim.Object, string
 		}
 	}
 	resp := a.Do(scim.WithOrigin(a.Context(), scim.Origin{Actor: "tester", RequestID: "r-" + method}), req)
+	if resp.Status >= 500 {
+		a.Errorf("%s %s?%s: %v", method, path, query, resp.Err)
+	}
 	var b bytes.Buffer
 	if resp.Body != nil {
 		if _, err := resp.Body.WriteTo(&b); err != nil {

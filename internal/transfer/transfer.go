@@ -178,4 +178,5 @@ var ErrUnfinished = errors.New("the database is a copy that was not finished; ru
 type State struct {
 	Source string   `json:"source"` // Header.ID
 	Next   Position `json:"next"`
+	Holds  []string `json:"holds,omitempty"` // types of resources that can have members, if the target must know
 }
