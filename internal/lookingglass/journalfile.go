@@ -14,10 +14,11 @@ import (
 const journalVersion = 2
 
 // blocksDDL makes the table of exchanges: those that were written at the same
-// time are one row, which has the hashes of all that they touched.
+// time, without a gap from first to last, are one row, which has the hashes of
+// all that they touched.
 const blocksDDL = `
 CREATE TABLE blocks (
-	first INTEGER PRIMARY KEY, last INTEGER NOT NULL, count INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
+	first INTEGER PRIMARY KEY, last INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
 	ids BLOB NOT NULL, deflated INTEGER NOT NULL, body BLOB NOT NULL);
 PRAGMA user_version = 2;
 `

@@ -48,23 +48,18 @@ func (j *journal) forget(all bool) (err error) {
 
 // surplus returns the Seq up to which exchanges are too many, or 0.
 func (j *journal) surplus() (floor int64, err error) {
-	kept, enough := 0, false
-	err = sqlitex.Execute(j.write, `SELECT count, deflated, body FROM blocks ORDER BY first DESC`, &sqlitex.ExecOptions{ResultFunc: func(st *sqlite.Stmt) error {
-		if enough {
-			return nil
+	kept := int64(0)
+	err = sqlitex.Execute(j.write, `SELECT first, last FROM blocks ORDER BY first DESC`, &sqlitex.ExecOptions{ResultFunc: func(st *sqlite.Stmt) error {
+		first, last := st.ColumnInt64(0), st.ColumnInt64(1)
+		if kept += last - first + 1; kept > int64(j.keep) {
+			floor = first - 1 + kept - int64(j.keep)
+			return errEnough
 		}
-		kept += st.ColumnInt(0)
-		if kept <= j.keep {
-			return nil
-		}
-		enough = true
-		surplus := kept - j.keep
-		return eachHead(st, 1, func(x *Exchange) {
-			if surplus--; surplus >= 0 {
-				floor = x.Seq
-			}
-		})
+		return nil
 	}})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	return floor, err
 }
 
@@ -83,44 +78,10 @@ func (j *journal) shrink() error {
 
 // measure counts what is there.
 func (j *journal) measure(c *sqlite.Conn) error {
-	var count, oldest int64
-	err := sqlitex.Execute(c, `SELECT coalesce(sum(count), 0), coalesce(min(oldest), 0) FROM blocks`, &sqlitex.ExecOptions{ResultFunc: func(st *sqlite.Stmt) error {
-		count, oldest = st.ColumnInt64(0), st.ColumnInt64(1)
-		return nil
-	}})
-	if err != nil {
-		return err
-	}
-	floor, found := j.floor.Load(), false
-	err = sqlitex.Execute(c, `SELECT deflated, body FROM blocks WHERE first <= ?1 AND last > ?1`, &sqlitex.ExecOptions{Args: []any{floor}, ResultFunc: func(st *sqlite.Stmt) error {
-		return eachHead(st, 0, func(x *Exchange) {
-			switch {
-			case x.Seq <= floor:
-				count--
-			case !found:
-				oldest, found = x.Time.UnixMilli(), true
-			}
-		})
-	}})
-	j.count.Store(count)
-	j.oldest.Store(oldest)
-	return err
-}
-
-// eachHead goes through the exchanges of a block, of which deflated and body are
-// that column and the next, as far as a Query asks about them.
-func eachHead(st *sqlite.Stmt, column int, f func(*Exchange)) error {
-	text, err := blockText(st, column)
-	if err != nil {
-		return err
-	}
-	starts, err := (&unpacker{s: text}).starts()
-	for _, at := range starts {
-		var x Exchange
-		if err := (&unpacker{s: text, at: at}).head(&x); err != nil {
-			return err
-		}
-		f(&x)
-	}
-	return err
+	return sqlitex.Execute(c, `SELECT coalesce(sum(last - max(first - 1, ?1)), 0), coalesce(min(oldest), 0) FROM blocks WHERE last > ?1`,
+		&sqlitex.ExecOptions{Args: []any{j.floor.Load()}, ResultFunc: func(st *sqlite.Stmt) error {
+			j.count.Store(st.ColumnInt64(0))
+			j.oldest.Store(st.ColumnInt64(1))
+			return nil
+		}})
 }

@@ -41,13 +41,14 @@ func (j *journal) store(list []*Exchange) (err error) {
 	return nil
 }
 
-// blocks writes exchanges as blocks: a large one is one by itself.
+// blocks writes exchanges as blocks: a large one is one by itself, and where a
+// number is missing another begins.
 func (j *journal) blocks(list []*Exchange) error {
 	defer j.block.reset()
 	for from := 0; from < len(list); {
 		j.block.reset()
 		upTo := from
-		for ; upTo < len(list) && len(j.block.b) < blockMost; upTo++ {
+		for ; upTo < len(list) && len(j.block.b) < blockMost && list[upTo].Seq-list[from].Seq == int64(upTo-from); upTo++ {
 			before := len(j.block.b)
 			j.block.add(list[upTo])
 			if len(j.block.b)-before >= deflateFrom {
@@ -94,8 +95,8 @@ func (j *journal) insert(list []*Exchange) (err error) {
 	for _, h := range j.ids {
 		ids = binary.LittleEndian.AppendUint32(ids, h)
 	}
-	return run(j.write.Prep(`INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
-		list[0].Seq, list[len(list)-1].Seq, len(list), oldest.UnixMilli(), newest.UnixMilli(), ids, deflated, body)
+	return run(j.write.Prep(`INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)`),
+		list[0].Seq, list[len(list)-1].Seq, oldest.UnixMilli(), newest.UnixMilli(), ids, deflated, body)
 }
 
 // idHash is what a block has of an id (FNV-1a).
