@@ -25,8 +25,9 @@ import (
 
 var shared struct {
 	sync.Once
-	url string // of the database to create others from
-	err error
+	server *Server // nil: one that runs already
+	url    string  // of the database to create others from
+	err    error
 }
 
 // Database returns the URL of an empty database that is the test's own. It is
@@ -37,9 +38,8 @@ func Database(t testing.TB) string {
 		if shared.url = os.Getenv("ROLLCALL_TEST_POSTGRES"); shared.url != "" {
 			return
 		}
-		var s *Server
-		if s, shared.err = New(Options{}); shared.err == nil {
-			shared.url = s.URL("postgres")
+		if shared.server, shared.err = New(Options{}); shared.err == nil {
+			shared.url = shared.server.URL("postgres")
 		}
 	})
 	if shared.err != nil {

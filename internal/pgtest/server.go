@@ -31,7 +31,7 @@ type Server struct {
 	bin, dir, password string
 	port               int
 	as                 *syscall.Credential // nil: as the process itself
-	guard              *os.File            // its end is the server's
+	guard              *os.File            // the server ends when it is closed, be it for want of use
 }
 
 // Start starts a server that is the test's own, and stops it when the test ends.
@@ -46,7 +46,7 @@ func Start(t testing.TB, o Options) *Server {
 }
 
 // New makes a cluster in a temporary folder and starts it. It runs until Close,
-// or until the process ends.
+// until the process ends, or until nothing refers to the Server any more.
 func New(o Options) (s *Server, err error) {
 	s = &Server{password: rand.Text()}
 	if s.bin, err = programs(); err != nil {

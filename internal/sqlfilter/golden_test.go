@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"zombiezen.com/go/sqlite"
-
 	"github.com/rollcall-scim/rollcall/internal/sqlfilter"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/filter"
@@ -131,7 +129,7 @@ func TestGolden(t *testing.T) {
 		for i, p := range plan.Parts {
 			write(fmt.Sprintf("part %d, key %q", i, p.Key), p.Clause)
 			write("count", p.Count)
-			s.query("SELECT r.pk "+p.SQL, s.args(p.Clause), func(*sqlite.Stmt) {})
+			s.query("SELECT r.pk "+p.SQL, s.args(p.Clause), func(row) {})
 		}
 		b.WriteString("\n")
 	}
@@ -186,7 +184,7 @@ func TestIndexes(t *testing.T) {
 		plan := sqlfilter.List(query(t, c.typ, c.filter, c.sort), sqlfilter.Options{Dialect: sqlfilter.SQLite{}, Tenant: 1, SeqIsPK: true})
 		var steps []string
 		first := ""
-		s.query("EXPLAIN QUERY PLAN SELECT r.pk "+plan.Parts[0].SQL, s.args(plan.Parts[0].Clause), func(st *sqlite.Stmt) {
+		s.query("EXPLAIN QUERY PLAN SELECT r.pk "+plan.Parts[0].SQL, s.args(plan.Parts[0].Clause), func(st row) {
 			step := st.ColumnText(3)
 			steps = append(steps, step)
 			if first == "" && strings.HasPrefix(step, "SEARCH") {

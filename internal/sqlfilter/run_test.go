@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
@@ -36,9 +37,25 @@ CREATE INDEX members_member ON members (member, grp);
 type store struct {
 	t     testing.TB
 	conn  *sqlite.Conn
+	pg    *pgx.Conn        // in the place of conn
 	names map[string]int64 // of paths and types
 	pks   map[string]int64
 	ids   map[int64]string
+}
+
+// row is one of a result.
+type row interface {
+	ColumnText(i int) string
+	ColumnInt64(i int) int64
+	ColumnFloat(i int) float64
+}
+
+// options compile for the store.
+func (s *store) options(tenant int64, nested, seqIsPK bool) sqlfilter.Options {
+	if s.pg != nil {
+		return sqlfilter.Options{Dialect: sqlfilter.PostgreSQL{}, Tenant: tenant, Nested: true, SeqIsPK: seqIsPK, TenantInKeys: true}
+	}
+	return sqlfilter.Options{Dialect: sqlfilter.SQLite{}, Tenant: tenant, Nested: nested, SeqIsPK: seqIsPK}
 }
 
 func open(t testing.TB) *store {
@@ -54,21 +71,37 @@ func open(t testing.TB) *store {
 	if err := sqlitex.ExecuteScript(conn, tables, nil); err != nil {
 		t.Fatal(err)
 	}
-	return &store{t, conn, map[string]int64{}, map[string]int64{}, map[int64]string{}}
+	return &store{t: t, conn: conn, names: map[string]int64{}, pks: map[string]int64{}, ids: map[int64]string{}}
 }
 
 func (s *store) exec(query string, args ...any) {
 	s.t.Helper()
+	if s.pg != nil {
+		s.pgExec(query, args)
+		return
+	}
 	if err := sqlitex.Execute(s.conn, query, &sqlitex.ExecOptions{Args: args}); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *store) name(name string) int64 {
+// name is what stands for the name of a path or a type.
+func (s *store) name(name string) any {
+	if s.pg != nil {
+		return name
+	}
 	if _, ok := s.names[name]; !ok {
 		s.names[name] = int64(len(s.names) + 1)
 	}
 	return s.names[name]
+}
+
+// gone is the type of what is being deleted.
+func (s *store) gone() any {
+	if s.pg != nil {
+		return ""
+	}
+	return 0
 }
 
 // load stores a tenant's content. Unless seqIsPK, pk runs against seq, so that
@@ -123,10 +156,14 @@ func (s *store) args(c sqlfilter.Clause) []any {
 	return out
 }
 
-func (s *store) query(query string, args []any, row func(*sqlite.Stmt)) {
+func (s *store) query(query string, args []any, each func(row)) {
 	s.t.Helper()
+	if s.pg != nil {
+		s.pgQuery(query, args, each)
+		return
+	}
 	err := sqlitex.Execute(s.conn, query, &sqlitex.ExecOptions{Args: args, ResultFunc: func(st *sqlite.Stmt) error {
-		row(st)
+		each(st)
 		return nil
 	}})
 	if err != nil {
@@ -135,7 +172,7 @@ func (s *store) query(query string, args []any, row func(*sqlite.Stmt)) {
 }
 
 func (s *store) count(c sqlfilter.Clause) (n int) {
-	s.query(c.SQL, s.args(c), func(st *sqlite.Stmt) { n = st.ColumnInt(0) })
+	s.query(c.SQL, s.args(c), func(r row) { n = int(r.ColumnInt64(0)) })
 	return n
 }
 
@@ -168,7 +205,7 @@ func (s *store) list(q scim.Query, o sqlfilter.Options) answer {
 			key = part.Key
 		}
 		before := len(ids)
-		s.query("SELECT r.id, r.seq, "+key+" "+part.SQL+" LIMIT ? OFFSET ?", append(s.args(part.Clause), q.Count+1-len(ids), skip), func(st *sqlite.Stmt) {
+		s.query("SELECT r.id, r.seq, "+key+" "+part.SQL+fmt.Sprintf(" LIMIT %d OFFSET %d", q.Count+1-len(ids), skip), s.args(part.Clause), func(st row) {
 			if len(ids) == q.Count {
 				more = true
 				return
@@ -267,7 +304,8 @@ func TestAgainstMemory(t *testing.T) {
 	}
 	seed := uint64(time.Now().UnixNano())
 	for round := range rounds {
-		compare(t, seed+uint64(round), 60)
+		compare(t, open, seed+uint64(round), 60)
+		compare(t, openPostgres, seed+uint64(round), 60)
 	}
 }
 
@@ -276,10 +314,10 @@ func FuzzAgainstMemory(f *testing.F) {
 	for seed := range uint64(2) {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, seed uint64) { compare(t, seed, len(rare)+5) })
+	f.Fuzz(func(t *testing.T, seed uint64) { compare(t, open, seed, len(rare)+5) })
 }
 
-func compare(t *testing.T, seed uint64, requests int) {
+func compare(t *testing.T, open func(testing.TB) *store, seed uint64, requests int) {
 	t.Helper()
 	g := generator{seeded(seed)}
 	nested := g.IntN(2) == 0
@@ -293,8 +331,8 @@ func compare(t *testing.T, seed uint64, requests int) {
 	for _, r := range list {
 		ids = append(ids, r.ID)
 	}
-	o := sqlfilter.Options{Dialect: sqlfilter.SQLite{}, Tenant: 1, Nested: nested, SeqIsPK: seqIsPK}
-	if g.IntN(2) == 0 {
+	o := s.options(1, nested, seqIsPK)
+	if s.pg == nil && g.IntN(2) == 0 {
 		o.Dialect = everywhere{}
 	}
 	for i := range requests {
@@ -345,7 +383,8 @@ func compare(t *testing.T, seed uint64, requests int) {
 func TestDeepAndDoomed(t *testing.T) {
 	t.Parallel()
 	const depth = scim.MaxGroupDepth + 2
-	for _, doomed := range []bool{false, true} {
+	for i := range 4 {
+		doomed, open := i%2 == 1, []func(testing.TB) *store{open, openPostgres}[i/2]
 		w := world{people: []*scim.Resource{{Type: person(), ID: "p", Attrs: scim.Object{{Name: "userName", Value: "p"}}}}}
 		below := scim.MemberRef{ID: "p", Type: "Person"}
 		for i := range depth {
@@ -357,7 +396,7 @@ func TestDeepAndDoomed(t *testing.T) {
 		s := open(t)
 		s.load(1, w, false)
 		if doomed {
-			s.exec(`UPDATE resources SET type = 0, display_fold = '' WHERE id = 't5'`)
+			s.exec(`UPDATE resources SET type = ?, display_fold = '' WHERE id = 't5'`, s.gone())
 			s.exec(`DELETE FROM attrs WHERE res = ?`, s.pks["t5"])
 		}
 		for _, c := range []struct {
@@ -385,7 +424,7 @@ func TestDeepAndDoomed(t *testing.T) {
 			if doomed {
 				want = c.withoutTheFifth
 			}
-			got := s.list(q, sqlfilter.Options{Dialect: sqlfilter.SQLite{}, Tenant: 1, Nested: true})
+			got := s.list(q, s.options(1, true, false))
 			if n := len(strings.Fields(got.ids)); got.total != want || n != want {
 				t.Errorf("%s, doomed %v: total %d, %d listed, want %d", c.filter, doomed, got.total, n, want)
 			}
@@ -397,7 +436,12 @@ func TestDeepAndDoomed(t *testing.T) {
 // the database's limits, however they are joined.
 func TestLongFilters(t *testing.T) {
 	t.Parallel()
-	s := open(t)
+	for _, open := range []func(testing.TB) *store{open, openPostgres} {
+		longFilters(t, open(t))
+	}
+}
+
+func longFilters(t *testing.T, s *store) {
 	w := generator{seeded(3)}.world("", 10, 3, true)
 	s.load(1, w, false)
 	for _, term := range []string{`displayName ne "q"`, `displayName co ""`, `tags ne "q"`, `mails[type ne "q" and value ne "r"]`, `groups.value eq "t1"`,
@@ -413,7 +457,7 @@ func TestLongFilters(t *testing.T) {
 			}
 			q := query(t, "Person", strings.TrimSuffix(strings.Repeat(term+joint, n), joint), "userName")
 			want, _ := inMemory(w.all(), q)
-			if got := s.list(q, sqlfilter.Options{Dialect: sqlfilter.SQLite{}, Tenant: 1, Nested: true}); got != want {
+			if got := s.list(q, s.options(1, true, false)); got != want {
 				t.Errorf("%d times %s:\n got %+v\nwant %+v", n, term, got, want)
 			}
 		}
