@@ -51,6 +51,20 @@ func Label(kind string) string {
 	return kind
 }
 
+// tools are kinds that don't say whose product it is.
+var tools = []string{"rollcall", "curl", "postman", "browser", "python", "go", "java", "unknown"}
+
+// Known reports whether a name that Label gives is that of an identity provider,
+// to which the advice for others is of no use.
+func Known(label string) bool {
+	for kind, l := range labels {
+		if l == label {
+			return !slices.Contains(tools, kind)
+		}
+	}
+	return false
+}
+
 // habits are what tells a client by how it asks, where its User-Agent does not.
 var habits = []struct {
 	kind, how string

@@ -1,6 +1,10 @@
 package people
 
-import "github.com/rollcall-scim/rollcall/internal/lookingglass"
+import (
+	"slices"
+
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
+)
 
 func advice(pairs ...string) (list []lookingglass.Advice) {
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -29,7 +33,9 @@ func next(c Cause, client string) []lookingglass.Advice {
 			anybody, "To get the same id, profile and groups back: rollcall users restore. Else the identity provider creates the person anew when it is assigned again.")
 	case Refused:
 		list = advice(
-			anybody, "Mend what the error says in the identity provider, and let it try again: Okta under Tasks → Retry, Entra ID with Provision on demand.")
+			"Okta", "Mend what the error says in Okta, and let it try again under Dashboard → Tasks.",
+			"Entra ID", "Mend what the error says in Entra ID, and let it try again with Provision on demand.",
+			anybody, "Mend what the error says in the identity provider, and let it try again.")
 	case Sought:
 		list = advice(
 			"Okta", "Look whether Create Users is ticked (Provisioning → To App), whether the person is assigned to the application, and whether the task under Dashboard → Tasks has an error.",
@@ -43,14 +49,21 @@ func next(c Cause, client string) []lookingglass.Advice {
 	case Unknown:
 		return nil
 	}
-	for _, a := range list {
-		if a.Client == client {
-			return []lookingglass.Advice{a}
-		}
+	return fit(list, client)
+}
+
+// fit returns what of list a client needs: its own step; of a client that is
+// known and has none what is said to anybody; and if it is not known who it is,
+// all.
+func fit(list []lookingglass.Advice, client string) []lookingglass.Advice {
+	of := func(client string) []lookingglass.Advice {
+		return slices.DeleteFunc(slices.Clone(list), func(a lookingglass.Advice) bool { return a.Client != client })
 	}
-	if client == "" || client == "Okta" || client == "Entra ID" {
-		return list
+	if own := of(client); len(own) > 0 {
+		return own
 	}
-	last := len(list) - 1
-	return list[last:] // another client: what holds for anybody
+	if general := of(anybody); lookingglass.Known(client) && len(general) > 0 {
+		return general
+	}
+	return list
 }

@@ -435,10 +435,23 @@ func writes(x *lookingglass.Exchange) bool {
 	return false
 }
 
-// preview reports whether a write was only asked for, not done.
+// preview reports whether a write was only asked for, not done: to try it out,
+// or in a way that is not understood, which is refused.
 func preview(x *lookingglass.Exchange) bool {
+	if x.Query == "" {
+		return false
+	}
 	q, err := url.ParseQuery(x.Query)
-	return err == nil && strings.EqualFold(q.Get("dryRun"), "true")
+	if err != nil {
+		return false
+	}
+	var asked []string
+	for name, values := range q {
+		if strings.EqualFold(name, "dryRun") {
+			asked = append(asked, values...)
+		}
+	}
+	return len(asked) > 1 || len(asked) == 1 && asked[0] != "false"
 }
 
 func some(s string) []string {

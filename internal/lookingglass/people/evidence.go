@@ -11,7 +11,7 @@ import (
 )
 
 // evidence is what the recorder saw of people by the names that clients gave
-// them: writes that failed, and deletions. It grows with what the recorder
+// them: writes that failed, and deletions, but for previews. It grows with what the recorder
 // keeps, not with the directory, and is read on from where it was.
 type evidence struct {
 	last   int64 // Seq of the last exchange that was looked at
@@ -95,7 +95,7 @@ func (e *evidence) note(x *lookingglass.Exchange) {
 	default:
 		return
 	}
-	if x.Type != "" && x.Type != "User" {
+	if x.Type != "" && x.Type != "User" || preview(x) {
 		return
 	}
 	c := clue{seq: x.Seq, time: x.Time, client: clientName(x), kind: x.Client.Kind, actor: x.Actor, op: x.Op, target: x.Target, status: x.Status}

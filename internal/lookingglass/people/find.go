@@ -251,7 +251,7 @@ func (d *Desk) absent(ctx context.Context, v *Verdict, hidden, many bool) error 
 		if c := clues[i]; c.status >= 400 {
 			v.Cause, v.When, v.Client, v.Seq = Refused, c.time, c.client, c.seq
 			v.Words = fmt.Sprintf("%s tried to %s %s %s and was refused with %d: %s", sentence(c.client), verb(c.op), quote(value), Moment(c.time), c.status, c.why())
-			if v.Next = c.advice; len(v.Next) == 0 {
+			if v.Next = fit(c.advice, c.client); len(v.Next) == 0 {
 				v.Next = next(Refused, c.client)
 			}
 			return nil
