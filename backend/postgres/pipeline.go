@@ -164,8 +164,13 @@ func (t *session) result(p *pgconn.Pipeline, s statement) (n int64, err error) {
 	if !tag.Select() {
 		n = tag.RowsAffected()
 	}
-	if err == nil && s.sql == "COMMIT" && tag.String() != "COMMIT" {
-		err = errAborted
+	if err == nil && s.sql == "COMMIT" {
+		switch {
+		case tag.String() != "COMMIT":
+			err = errAborted
+		case alone(t.conn.PgConn()):
+			err = errAlone
+		}
 	}
 	return n, err
 }

@@ -48,6 +48,7 @@ func (db *DB) config(url string) (*pgxpool.Config, error) {
 	if cc.ValidateConnect == nil && len(cc.Fallbacks) > 0 && severalHosts(cc) {
 		cc.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	cc.OnNotice = noticed
 	// A caller who leaves ends the statement, but not the connection.
 	cc.BuildContextWatcherHandler = func(pc *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: pc, DeadlineDelay: time.Second}

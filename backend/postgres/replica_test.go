@@ -1,0 +1,64 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rollcall-scim/rollcall/backend/postgres"
+	"github.com/rollcall-scim/rollcall/internal/pgtest"
+)
+
+// TestAlone: a write whose commit no standby has seen is not acknowledged when
+// its time is up, though the server answers its COMMIT as if all were well.
+func TestAlone(t *testing.T) {
+	t.Parallel()
+	s := pgtest.Start(t, pgtest.Options{})
+	url := s.URL("postgres")
+	db, err := postgres.Open(t.Context(), url, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	write := func(wait time.Duration, table string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		defer cancel()
+		return postgres.Exec(ctx, db.Tenant("a"), "CREATE TABLE "+table+" (n integer)")
+	}
+	if err := write(time.Minute, "before"); err != nil {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
+	waitFor(t, url, "SELECT current_setting('synchronous_standby_names') = 'nobody'")
+	for i := range 3 { // the connection is as good as before
+		if err := write(500*time.Millisecond, fmt.Sprint("during", i)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a write that no standby has: %v", err)
+		}
+	}
+	waitFor(t, url, "SELECT count(*) = 3 FROM pg_tables WHERE tablename LIKE 'during%'") // which is why it is no refusal either
+	pgtest.Exec(t, url, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
+	waitFor(t, url, "SELECT current_setting('synchronous_standby_names') = ''")
+	if err := write(time.Minute, "after"); err != nil {
+		t.Error(err)
+	}
+}
+
+// waitFor waits until a query says true.
+func waitFor(t *testing.T, url, query string) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	var ok bool
+	for end := time.Now().Add(20 * time.Second); !ok; {
+		if err := c.QueryRow(t.Context(), query).Scan(&ok); err != nil || time.Now().After(end) {
+			t.Fatalf("%s: %v, %v", query, ok, err)
+		}
+	}
+}
