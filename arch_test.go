@@ -41,7 +41,7 @@ var layers = map[string][]string{
 	"internal/password":            {},
 	"internal/takeover":            {"scim", "scim/schema"},
 	"internal/transfer":            {"scim", "internal/changelog"},
-	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/sqlite",
+	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/sqlite", "backend/postgres",
 		"backend/facade", "backend/pactflow", "backend/pactflow/doctor", "backend/pactflow/pactflowtest",
 		"internal/password", "internal/takeover", "internal/transfer", "internal/replay",
 		"internal/lookingglass", "internal/lookingglass/console", "internal/lookingglass/people"},

@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
@@ -62,6 +61,17 @@ func administer(ctx context.Context, s Settings, o order) (report, error) {
 		return report{}, err
 	}
 	var r report
+	if s.Database != nil {
+		d, err := openDirect(ctx, s)
+		if err != nil {
+			return r, err
+		}
+		defer d.close()
+		if r = d.carryOut(ctx, o); r.Error != "" {
+			err = errors.New(r.Error)
+		}
+		return r, err
+	}
 	for end := time.Now().Add(startTimeout); ; {
 		if err = askControl(ctx, s.DataDir, "/order", body, &r); !errors.Is(err, errNoServer) {
 			break
@@ -85,12 +95,10 @@ func administer(ctx context.Context, s Settings, o order) (report, error) {
 
 // openFolder opens the directory in a data folder that nothing serves.
 func openFolder(ctx context.Context, s Settings) (d *directory, err error) {
-	path := filepath.Join(s.DataDir, "rollcall.db")
-	if _, err := os.Stat(path); err != nil {
+	if _, err := os.Stat(sqlitePath(s.DataDir)); err != nil {
 		return nil, fmt.Errorf("there is no directory in the data folder %s: %w", printable(s.DataDir), bare(err))
 	}
-	s.LogLevel = max(s.LogLevel, slog.LevelWarn) // the answer is what the command prints
-	d = &directory{s: s, log: newLogger(os.Stderr, s)}
+	d = newDirectory(s)
 	defer func() {
 		if err != nil {
 			d.close()
@@ -102,11 +110,34 @@ func openFolder(ctx context.Context, s Settings) (d *directory, err error) {
 	if err := dropPrivileges(s.DataDir, s.RunAs, d.log); err != nil {
 		return d, err
 	}
-	if err := d.openStore(ctx, path); err != nil {
+	if err := d.openStore(ctx); err != nil {
 		return d, err
 	}
 	_, err = d.engine(nil)
 	return d, err
+}
+
+// openDirect opens the directory in PostgreSQL, beside whatever serves it. It
+// never migrates: that is for who serves, or asks for it.
+func openDirect(ctx context.Context, s Settings) (*directory, error) {
+	s.NoMigrate = true
+	d := newDirectory(s)
+	err := d.openStore(ctx)
+	if err == nil {
+		_, err = d.engine(nil)
+	}
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// newDirectory returns the directory of a subcommand, whose answer is what it
+// prints: only what is wrong is logged.
+func newDirectory(s Settings) *directory {
+	s.LogLevel = max(s.LogLevel, slog.LevelWarn)
+	return &directory{s: s, log: newLogger(os.Stderr, s)}
 }
 
 // carryOut does what an order says.

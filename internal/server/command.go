@@ -37,8 +37,9 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	defer stop()
 	var cli struct {
 		Serve       struct{ Config } `cmd:"" default:"withargs" help:"Serve the directory, or SCIM in front of PactFlow (what rollcall does without a command)."`
-		Status      struct{ Config } `cmd:"" help:"Say what serves the data folder."`
+		Status      struct{ Config } `cmd:"" help:"Say what serves the data folder, or the PostgreSQL that is configured."`
 		Healthcheck struct{ Config } `cmd:"" help:"Ask the server that is configured so how it is; exit 0 if it is well."`
+		Migrate     migrateFlags     `cmd:"" help:"Bring the database to this program's schema, or say what that would do."`
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
 		Why         whyFlags         `cmd:"" help:"Say whether a person is there, and if not, why; exit 1 if not, 3 if it can't be found out."`
 		Compare     compareFlags     `cmd:"" help:"Compare a list of people with the directory; exit 1 if somebody is missing, 3 if it can't be found out."`
@@ -84,7 +85,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	case "pactflow-emulator":
 		return cli.PactflowEmulator.run(ctx, environ, stdout, stderr)
 	}
-	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config,
+	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config, "migrate": &cli.Migrate.Config,
 		"users": &cli.Users.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
 	asks := command == "why" || command == "compare"
 	own := environ
@@ -109,7 +110,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		}
 		return usageOr(err)
 	}
-	if settings.PactFlow != nil && (command == "status" || command == "users") {
+	if settings.PactFlow != nil && (command == "status" || command == "users" || command == "migrate") {
 		fmt.Fprintln(stderr, "rollcall: in façade mode there is no data folder: PactFlow keeps the people")
 		return exitFailed
 	}
@@ -119,7 +120,13 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	case "compare":
 		return cli.Compare.run(ctx, settings, environ, stdout, stderr)
 	case "status":
-		err = askStatus(ctx, settings.DataDir, stdout)
+		if settings.Database != nil {
+			err = fleetStatus(ctx, settings, stdout)
+		} else {
+			err = askStatus(ctx, settings.DataDir, stdout)
+		}
+	case "migrate":
+		return cli.Migrate.run(ctx, words[1], settings, stdout, stderr)
 	case "healthcheck":
 		err = checkHealth(ctx, settings)
 	case "users":
@@ -168,8 +175,11 @@ func serve(ctx context.Context, s Settings, warnings []string, stdout, stderr io
 	}
 	defer srv.Close()
 	what := slog.String("data", s.DataDir)
-	if s.PactFlow != nil {
+	switch {
+	case s.PactFlow != nil:
 		what = slog.String("pactflow", s.PactFlow.URL.String())
+	case s.Database != nil:
+		what = slog.String("database", s.Database.Address)
 	}
 	log.Info("serving", "version", Version(), "listen", srv.Addr().String(), "base", srv.Base(), what, "profile", s.Profile.Name)
 	if srv.tls == nil && !loopback(srv.Addr()) {

@@ -21,13 +21,19 @@ type Config struct {
 	TLSKey    string `name:"tls-key" variable:"ROLLCALL_TLS_KEY" placeholder:"FILE" help:"its private key, PEM"`
 	RunAs     string `name:"run-as" variable:"ROLLCALL_RUN_AS" placeholder:"UID:GID" help:"started as root: make the data folder theirs and become them before listening"`
 
-	DataDir      string `name:"data" mode:"directory" variable:"ROLLCALL_DATA_DIR SCIM_DATA_DIR" std:"./data" placeholder:"FOLDER" help:"folder of the database, created with mode 0700"`
-	DatabaseURL  string `name:"database" mode:"directory" variable:"ROLLCALL_DATABASE_URL" placeholder:"URL" help:"reserved for PostgreSQL, which this build does not have"`
+	DataDir      string `name:"data" mode:"directory" variable:"ROLLCALL_DATA_DIR SCIM_DATA_DIR" std:"./data" placeholder:"FOLDER" help:"folder of the database, created with mode 0700; with PostgreSQL, of the control socket alone"`
+	DatabaseURL  string `name:"database" mode:"directory" variable:"ROLLCALL_DATABASE_URL" placeholder:"URL" help:"PostgreSQL, as postgres://user@host/database or key=value; any number of instances may serve one; none: SQLite in the data folder"`
+	DatabasePass string `name:"database-password-file" mode:"directory" variable:"ROLLCALL_DATABASE_PASSWORD_FILE" placeholder:"FILE" help:"file that holds the password for PostgreSQL"`
+	DatabaseMost string `name:"database-connections" mode:"directory" variable:"ROLLCALL_DATABASE_CONNECTIONS" std:"16" placeholder:"COUNT" help:"connections to PostgreSQL, at most, of this instance"`
+	DatabaseTime string `name:"database-timeout" mode:"directory" variable:"ROLLCALL_DATABASE_TIMEOUT" std:"20s" placeholder:"DURATION" help:"how long one statement in PostgreSQL may take"`
+	Migrate      string `name:"migrate" mode:"directory" variable:"ROLLCALL_MIGRATE" std:"auto" placeholder:"WHEN" help:"what a start does with an older schema of the database: auto brings it up to date; off refuses it, and rollcall migrate up does that"`
 	HistoryDays  string `name:"history-days" mode:"directory" variable:"ROLLCALL_HISTORY_DAYS" std:"400" placeholder:"DAYS" help:"how long the change log is kept; 0: for ever"`
 	UndeleteDays string `name:"undelete-days" mode:"directory" variable:"ROLLCALL_UNDELETE_DAYS" std:"30" placeholder:"DAYS" help:"how long a deleted user can be restored; 0: deleted is gone"`
 	Passwords    string `name:"passwords" mode:"directory" variable:"ROLLCALL_PASSWORDS" std:"discard" placeholder:"WHAT" help:"what becomes of passwords: discard, or hash (argon2id)"`
 	Profile      string `name:"profile" variable:"ROLLCALL_PROFILE" std:"auto" placeholder:"NAME" help:"how clients' known faults are met; strict is the RFC to the letter; single switches after it, as in auto,-UniqueGroupNames"`
 	Schemas      string `name:"schemas" mode:"directory" variable:"ROLLCALL_SCHEMAS" placeholder:"FOLDER" help:"folder of *.json files with further schemas and resource types; SIGHUP reads them again"`
+
+	Drain string `name:"drain" variable:"ROLLCALL_DRAIN" std:"0s" placeholder:"DURATION" help:"how long a server that is told to stop goes on answering while its readiness says no, so that a load balancer can look elsewhere first"`
 
 	LogLevel     string `name:"log-level" variable:"ROLLCALL_LOG_LEVEL LOGGING_LEVEL_ROOT" std:"INFO" placeholder:"LEVEL" help:"TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"`
 	LogFormat    string `name:"log-format" variable:"ROLLCALL_LOG_FORMAT" std:"text on a terminal, else json" placeholder:"FORMAT" help:"text or json"`

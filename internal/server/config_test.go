@@ -3,11 +3,14 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/internal/server"
 	"github.com/rollcall-scim/rollcall/scim/compat"
@@ -106,7 +109,16 @@ func TestBadValues(t *testing.T) {
 		{"ROLLCALL_TLS_CERT=/x", "ROLLCALL_TLS_CERT and ROLLCALL_TLS_KEY"},
 		{"ROLLCALL_RUN_AS=0:0", `ROLLCALL_RUN_AS="0:0"`},
 		{"ROLLCALL_RUN_AS=nobody", `ROLLCALL_RUN_AS="nobody"`},
-		{"ROLLCALL_DATABASE_URL=postgres://u:hunter2@h/d", "ROLLCALL_DATABASE_URL (value not shown)"},
+		{"ROLLCALL_DATABASE_URL=mysql://u:hunter2@h/d", "ROLLCALL_DATABASE_URL (value not shown) must be a PostgreSQL URL"},
+		{"ROLLCALL_DATABASE_URL=hunter2", "ROLLCALL_DATABASE_URL (value not shown) must be a PostgreSQL URL"},
+		{"ROLLCALL_DATABASE_URL=postgres://u:hunter2@h:hunter2/d", "ROLLCALL_DATABASE_URL (value not shown) can't be read"},
+		{"ROLLCALL_DATABASE_URL=postgres://u:hunter2@h/d?sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "/nowhere/ca.pem"},
+		{"ROLLCALL_DATABASE_CONNECTIONS=8", "ROLLCALL_DATABASE_CONNECTIONS is for PostgreSQL"},
+		{"ROLLCALL_DATABASE_TIMEOUT=8s", "ROLLCALL_DATABASE_TIMEOUT is for PostgreSQL"},
+		{"ROLLCALL_DATABASE_PASSWORD_FILE=/x", "ROLLCALL_DATABASE_PASSWORD_FILE is for PostgreSQL"},
+		{"ROLLCALL_MIGRATE=later", `ROLLCALL_MIGRATE="later": must be auto or off`},
+		{"ROLLCALL_DRAIN=-1s", `ROLLCALL_DRAIN="-1s": must be a duration from 0s to 5m0s`},
+		{"ROLLCALL_DRAIN=6m", `ROLLCALL_DRAIN="6m"`},
 		{"ROLLCALL_HISTORY_DAYS=-1", `ROLLCALL_HISTORY_DAYS="-1"`},
 		{"ROLLCALL_PASSWORDS=keep", `ROLLCALL_PASSWORDS="keep": must be discard or hash`},
 		{"ROLLCALL_PROFILE=azure", `ROLLCALL_PROFILE="azure": "azure" is no profile: must be one of auto, strict`},
@@ -140,6 +152,83 @@ func TestBadValues(t *testing.T) {
 				t.Errorf("the line tells a secret: %q", text)
 			}
 		})
+	}
+}
+
+// TestDatabaseSettings: those of PostgreSQL, and that its password is nowhere.
+func TestDatabaseSettings(t *testing.T) {
+	t.Parallel()
+	const url = "postgres://u:hunter2@a.example,b.example:5433/people?target_session_attrs=read-write"
+	s, warnings, err := settings(t, "ROLLCALL_DATABASE_URL="+url, "ROLLCALL_DATABASE_CONNECTIONS=40", "ROLLCALL_DATABASE_TIMEOUT=5s", "ROLLCALL_DRAIN=7")
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	if d := s.Database; d == nil || d.Address != "postgres://a.example,b.example:5433/people" || d.Connections != 40 || d.Timeout != 5*time.Second || s.Drain != 7*time.Second || s.NoMigrate {
+		t.Errorf("settings: %+v", s)
+	}
+	if text := fmt.Sprint(s.Database) + s.Database.String(); strings.Contains(text, "hunter2") {
+		t.Errorf("the settings tell the password: %s", text)
+	}
+	for _, bad := range []string{"ROLLCALL_DATABASE_CONNECTIONS=3", "ROLLCALL_DATABASE_CONNECTIONS=many", "ROLLCALL_DATABASE_TIMEOUT=0s", "ROLLCALL_DATABASE_TIMEOUT=1h"} {
+		if _, _, err := settings(t, "ROLLCALL_DATABASE_URL="+url, bad); err == nil || !strings.Contains(err.Error(), strings.Split(bad, "=")[0]) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	if _, _, err := settings(t, "PACTFLOW_URL=https://x.example", "ROLLCALL_DATABASE_URL="+url); err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("in façade mode: %v", err)
+	}
+	for _, args := range [][]string{{"serve", "--help"}, {"status"}, {"migrate", "status"}, {"users", "deleted"}, {"why", "alice"}} {
+		var out bytes.Buffer
+		code := server.Main(context.Background(), args, []string{"ROLLCALL_DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/people?connect_timeout=1"}, &out, &out)
+		text := out.String()
+		if strings.Contains(text, "hunter2") || args[0] != "serve" && (code == 0 || strings.Count(text, "\n") != 1 || !strings.Contains(text, "postgres://127.0.0.1:1/people")) {
+			t.Errorf("rollcall %v: exit %d, %s", args, code, text)
+		}
+	}
+}
+
+// TestManual: what --help lists is what docs/configuration.md has in its tables,
+// flag, variables and default alike.
+func TestManual(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := map[string]bool{}
+	for _, name := range regexp.MustCompile("`([A-Z]+_[A-Z0-9_]+)`").FindAllStringSubmatch(string(manual), -1) {
+		documented[name[1]] = true
+	}
+	known := map[string]bool{"GOMEMLIMIT": true, "HTTPS_PROXY": true, "HTTP_PROXY": true, "NO_PROXY": true, "SSL_CERT_FILE": true, "SSL_CERT_DIR": true}
+	for _, f := range server.Fields() {
+		for _, name := range f.Variables {
+			known[name] = true
+			if !documented[name] {
+				t.Errorf("docs/configuration.md lacks %s", name)
+			}
+		}
+		line := ""
+		for l := range strings.Lines(string(manual)) {
+			if strings.HasPrefix(l, "|") && strings.Contains(l, "`"+f.Variables[0]+"`") {
+				line = l
+				break
+			}
+		}
+		flag := "| –"
+		if f.Flag != "" {
+			flag = "| `--" + f.Flag + "`"
+		}
+		if !strings.HasPrefix(line, flag+" |") {
+			t.Errorf("docs/configuration.md: %s is not in a line of %s: %s", f.Variables[0], flag, line)
+		}
+		if f.Default != "" && !strings.ContainsAny(f.Default, " ") && !strings.Contains(line, "`"+f.Default+"`") {
+			t.Errorf("docs/configuration.md: the line of %s lacks its default %s: %s", f.Variables[0], f.Default, line)
+		}
+	}
+	for name := range documented {
+		if !known[name] {
+			t.Errorf("docs/configuration.md has %s, which the program does not know", name)
+		}
 	}
 }
 

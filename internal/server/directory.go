@@ -7,11 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 
 	"github.com/rollcall-scim/rollcall/auth"
-	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
 	"github.com/rollcall-scim/rollcall/internal/password"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -22,23 +20,34 @@ import (
 // tenant is the one tenant that is served.
 const tenant = "default"
 
-// directory is the mode that keeps people and groups itself, in a folder.
+// directory is the mode that keeps people and groups itself, in a folder or in
+// PostgreSQL.
 type directory struct {
-	s          Settings
-	log        *slog.Logger
-	lock       *folderLock
-	db         *sqlite.DB
-	store      *sqlite.Store
-	hash       func(string) (string, error) // nil: passwords are discarded
-	cursorKeys func() [][]byte
-	types      atomic.Pointer[[]*scim.ResourceType]
-	current    atomic.Pointer[engine.Engine]
-	vitals     vitals
-	desk       *people.Desk
+	s       Settings
+	log     *slog.Logger
+	lock    *folderLock // of the folder, where the people are in it
+	db      database
+	store   store
+	tokens  []string                     // that may call
+	hash    func(string) (string, error) // nil: passwords are discarded
+	keys    atomic.Pointer[[][]byte]     // of cursors
+	types   atomic.Pointer[[]*scim.ResourceType]
+	current atomic.Pointer[engine.Engine]
+	vitals  vitals
+	opened  atomic.Bool
+	desk    *people.Desk
+	fleet   *fleet // with PostgreSQL
 }
 
-// claim makes the data folder and locks it.
+// claim makes the data folder and locks it, if the people are in it. Any number
+// of instances may serve one PostgreSQL, and none writes to a folder.
 func (d *directory) claim() (err error) {
+	if d.s.Database != nil {
+		if _, err := os.Stat(sqlitePath(d.s.DataDir)); err == nil {
+			d.log.Warn("the data folder holds a directory in SQLite, which is not served: ROLLCALL_DATABASE_URL names another", "folder", d.s.DataDir)
+		}
+		return nil
+	}
 	if err := prepareFolder(d.s.DataDir); err != nil {
 		return err
 	}
@@ -46,46 +55,53 @@ func (d *directory) claim() (err error) {
 	return err
 }
 
-// open opens the database, after what another program left in the folder has
-// been taken over.
-func (d *directory) open(ctx context.Context) error {
-	path := filepath.Join(d.s.DataDir, "rollcall.db")
-	if err := d.takeOver(ctx, path); err != nil {
-		return err
+// folder is the one that this mode keeps things in, "" if there is none.
+func (d *directory) folder() string {
+	if d.s.Database != nil {
+		return ""
 	}
-	if err := d.openStore(ctx, path); err != nil {
+	return d.s.DataDir
+}
+
+// open opens the database, after what another program left in the folder has
+// been taken over. It may be called again after errNotYet.
+func (d *directory) open(ctx context.Context) error {
+	if d.s.Database == nil {
+		if err := d.takeOver(ctx, sqlitePath(d.s.DataDir)); err != nil {
+			return err
+		}
+	}
+	if err := d.openStore(ctx); err != nil {
 		return err
 	}
 	if d.s.HashPasswords {
 		h := password.NewHasher()
 		d.hash = func(clear string) (string, error) { return h.Hash(context.Background(), clear) }
 	}
-	d.vitals.parts = map[string]func(context.Context) error{"database": d.store.Ping}
+	if db, ok := d.db.(postgresDB); ok {
+		d.fleet = newFleet(db.DB, d.log, func(keys [][]byte) { d.keys.Store(&keys) })
+	}
+	d.vitals = vitals{parts: map[string]func(context.Context) error{"database": d.store.Ping}, log: d.log}
+	d.opened.Store(true)
 	return nil
 }
 
-func (d *directory) openStore(ctx context.Context, path string) error {
-	db, err := d.openDB(ctx, path)
+// openStore opens the database and the one tenant in it.
+func (d *directory) openStore(ctx context.Context) error {
+	db, err := d.openDatabase(ctx)
 	if err != nil {
 		return err
 	}
-	d.db, d.store = db, db.Tenant(tenant)
 	keys, err := db.CursorKeys(ctx)
-	d.cursorKeys = func() [][]byte { return keys }
-	return err
+	if err != nil {
+		return errors.Join(d.s.explain(err), db.Close())
+	}
+	d.keys.Store(&keys)
+	d.db, d.store = db, db.tenant(tenant)
+	return nil
 }
 
-func (d *directory) openDB(ctx context.Context, path string) (*sqlite.DB, error) {
-	return sqlite.Open(ctx, path, sqlite.Options{
-		Load:                      schema.Load,
-		Encode:                    schema.Encode,
-		Type:                      d.typeNamed,
-		HistoryDays:               d.s.HistoryDays,
-		UndeleteDays:              d.s.UndeleteDays,
-		Logger:                    d.log,
-		UnsafeSynchronousForTests: d.s.unsafeSynchronous,
-	})
-}
+func (d *directory) cursorKeys() [][]byte { return *d.keys.Load() }
 
 // authenticator accepts the tokens of the settings, or everybody if there are none.
 func (d *directory) authenticator(listen string) (auth.Authenticator, error) {
@@ -97,6 +113,7 @@ func (d *directory) authenticator(listen string) (auth.Authenticator, error) {
 		}
 		tokens = append(tokens[:len(tokens):len(tokens)], more...)
 	}
+	d.tokens = tokens
 	if len(tokens) == 0 {
 		d.log.Warn("NO TOKEN IS SET: everybody who can reach this address can read and change the directory; set SCIM_API_TOKEN",
 			"listen", listen)
@@ -155,18 +172,30 @@ func (d *directory) typeNamed(_, name string) *scim.ResourceType {
 	return nil
 }
 
+// unfit returns why no request can be answered, as long as that is so: the
+// database was changed so that only a newer program can serve it.
+func (d *directory) unfit() error { return d.vitals.unfit() }
+
 // health answers with the state of the process and of the database.
 func (d *directory) health(of vital, stopping bool) (int, any) {
 	answer := struct {
 		Status  string            `json:"status"`
 		Version string            `json:"version"`
 		Parts   map[string]string `json:"parts"`
-	}{"healthy", Version(), map[string]string{"process": "healthy"}}
-	if of == isLive {
+		Detail  string            `json:"detail,omitempty"`
+	}{"healthy", Version(), map[string]string{"process": "healthy"}, ""}
+	switch {
+	case of == isLive:
 		return http.StatusOK, answer
+	case !d.opened.Load():
+		answer.Status, answer.Parts["database"] = "starting", "unhealthy"
+		return http.StatusServiceUnavailable, answer
 	}
 	var well bool
 	answer.Parts, well = d.vitals.check()
+	if err := d.vitals.unfit(); err != nil {
+		answer.Detail = scim.AsError(err).Detail
+	}
 	switch {
 	case stopping:
 		answer.Status = "stopping"

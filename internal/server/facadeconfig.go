@@ -21,7 +21,7 @@ var general = []string{"SERVER_PORT", "SERVER_FORWARD_HEADERS_STRATEGY"}
 
 // secret are the fields of the directory that hold secrets, or say where some
 // are: somebody who sets one relies on it, so it is never ignored.
-var secret = []string{"Token", "TokenFile", "DatabaseURL"}
+var secret = []string{"Token", "TokenFile", "DatabaseURL", "DatabasePass"}
 
 // refuseFacade stops a start where something asks for the façade and nothing
 // says in front of what: a façade must never become an open and empty directory

@@ -50,7 +50,11 @@ func (f *front) claim() error {
 	return nil
 }
 
+func (f *front) folder() string { return f.s.DataDir }
+
 func (f *front) open(context.Context) error { return nil }
+
+func (f *front) unfit() error { return nil }
 
 // authenticator takes every token: PactFlow knows which are good.
 func (f *front) authenticator(string) (auth.Authenticator, error) {

@@ -189,10 +189,15 @@ func (srv *Server) baseOf(r *http.Request) string {
 	return scheme + r.Host + srv.s.Mount
 }
 
-// look gives the console the directory, and its records a file.
+// look gives the console the directory, and its records a file. With PostgreSQL
+// they are in the memory of each instance, and a login is good at all of them.
 func (d *directory) look(o *console.Options) (journal string) {
 	o.Engine = d.current.Load
 	o.Changes, o.Deleted = d.store, d.store
+	if d.fleet != nil {
+		o.Sessions = d.fleet.sessions(d.cursorKeys)
+		return ""
+	}
 	return filepath.Join(d.s.DataDir, "looking-glass.db")
 }
 

@@ -3,10 +3,14 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
@@ -15,11 +19,22 @@ import (
 // the endpoint is open to everybody.
 type vitals struct {
 	parts map[string]func(context.Context) error
+	log   *slog.Logger
 
 	mu    sync.Mutex
 	at    time.Time
 	state map[string]string
 	well  bool
+	newer atomic.Pointer[scim.Error]
+}
+
+// unfit returns the error that the last check met if no request can be answered
+// before the program is replaced by a newer one.
+func (v *vitals) unfit() error {
+	if e := v.newer.Load(); e != nil {
+		return e
+	}
+	return nil
 }
 
 func (v *vitals) check() (state map[string]string, well bool) {
@@ -31,13 +46,26 @@ func (v *vitals) check() (state map[string]string, well bool) {
 	// Not the request's: who asks and leaves must not make the part look ill.
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
+	before := v.state
 	v.state, v.well = map[string]string{"process": "healthy"}, true
+	var newer *scim.Error
 	for name, ping := range v.parts {
+		err := ping(ctx)
 		v.state[name] = "healthy"
-		if ping(ctx) != nil {
+		if err != nil {
 			v.state[name], v.well = "unhealthy", false
 		}
+		if errors.Is(err, postgres.ErrNewer) {
+			newer = scim.AsError(err)
+		}
+		switch {
+		case err != nil && before[name] != "unhealthy":
+			v.log.Error("not ready: the "+name+" does not answer as it should", "error", err)
+		case err == nil && before[name] == "unhealthy":
+			v.log.Info("ready again: the " + name + " answers")
+		}
 	}
+	v.newer.Store(newer)
 	v.at = time.Now()
 	return v.state, v.well
 }
@@ -52,7 +80,7 @@ func (srv *Server) serveHealth(w http.ResponseWriter, r *http.Request, path stri
 		scimhttp.Error(w, &scim.Error{Status: http.StatusNotFound, Detail: "there is nothing at this path; health is at /health"})
 		return
 	}
-	status, body := srv.mode.health(of, srv.draining.Load())
+	status, body := srv.mode.health(of, srv.leaving.Load())
 	writeJSON(w, status, body)
 }
 

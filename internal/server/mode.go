@@ -16,7 +16,10 @@ import (
 type mode interface {
 	// claim takes what only one process may have. It comes first.
 	claim() error
+	// folder is the data folder, "" if nothing is kept in one.
+	folder() string
 	// open opens what is served, once the server listens and has given up root.
+	// After errNotYet it may be called again.
 	open(ctx context.Context) error
 	// authenticator says who may call.
 	authenticator(listen string) (auth.Authenticator, error)
@@ -24,6 +27,8 @@ type mode interface {
 	engine(schemes []scim.AuthenticationScheme) (*engine.Engine, error)
 	// health says how what is served is.
 	health(of vital, stopping bool) (status int, body any)
+	// unfit returns why no request can be answered for now, or nil.
+	unfit() error
 	// layout says where what is.
 	layout() layout
 	// look gives the console what it shows, and returns the file for the records,

@@ -39,13 +39,19 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !srv.cors(out, r) {
 		return
 	}
+	if srv.leaving.Load() { // the next request of this connection is for another instance
+		out.Header().Set("Connection", "close")
+	}
 	switch {
 	case srv.where.isHealth(path):
 		srv.serveHealth(out, r, path)
 		return
 	case srv.draining.Load():
-		out.Header().Set("Connection", "close")
 		scimhttp.Error(out, &scim.Error{Status: http.StatusServiceUnavailable, Detail: "the server is stopping", RetryAfter: time.Second})
+		return
+	case !srv.begun.Load():
+		scimhttp.Error(out, &scim.Error{Status: http.StatusServiceUnavailable, RetryAfter: 2 * time.Second,
+			Detail: "the server is starting: it can't reach its database yet; try again"})
 		return
 	}
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
@@ -87,6 +93,10 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveSCIM hands a request to the endpoints, with the path cleaned: they find
 // out by what the path lacks of the request line where they are mounted.
 func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, mount, path string) {
+	if err := srv.mode.unfit(); err != nil {
+		scimhttp.Error(w, scim.AsError(err))
+		return
+	}
 	decoded, err := url.PathUnescape(path)
 	if err != nil { // net/http has parsed it: it can't be
 		scimhttp.Error(w, scim.Errorf(scim.TypeInvalidSyntax, "the path is not well-formed (RFC 3986 §2.1)"))
@@ -102,6 +112,9 @@ func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, mount, path
 // serveConsole hands a request to the console, which has a login of its own.
 func (srv *Server) serveConsole(w http.ResponseWriter, r *http.Request) {
 	switch {
+	case !srv.begun.Load():
+		w.Header().Set("Retry-After", "2")
+		http.Error(w, "The server is starting: it can't reach its database yet.", http.StatusServiceUnavailable)
 	case srv.glass == nil:
 		scimhttp.Error(w, &scim.Error{Status: http.StatusNotFound, Detail: "the Looking Glass is off (SCIM_LOOKING_GLASS=false)"})
 	case srv.draining.Load():

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,6 +41,8 @@ type Server struct {
 	where    layout
 	auth     auth.Authenticator
 	handler  atomic.Pointer[http.Handler] // of the SCIM endpoints
+	begun    atomic.Bool                  // what is served has been opened
+	leaving  atomic.Bool                  // not ready any more, but answering
 	draining atomic.Bool
 
 	listener net.Listener
@@ -51,8 +54,11 @@ type Server struct {
 }
 
 // Open prepares everything: it makes sure that no other process serves the same
-// data, listens, gives up root and opens what is served. It returns an error
-// whose every line is for the operator. Nothing is left behind if it fails.
+// data folder, listens, gives up root and opens what is served. It returns an
+// error whose every line is for the operator. Nothing is left behind if it fails.
+//
+// A PostgreSQL that can't be reached is no failure: then Serve says that it is
+// not ready, and goes on trying.
 func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err error) {
 	srv = &Server{s: s, log: log, started: time.Now(), mode: newMode(s, log)}
 	defer func() {
@@ -76,10 +82,7 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 	if srv.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen); err != nil {
 		return srv, fmt.Errorf("can't listen on %s: %w", s.Listen, bare(err))
 	}
-	if err := dropPrivileges(s.DataDir, s.RunAs, log); err != nil {
-		return srv, err
-	}
-	if err := srv.mode.open(ctx); err != nil {
+	if err := dropPrivileges(srv.mode.folder(), s.RunAs, log); err != nil {
 		return srv, err
 	}
 	if srv.auth, err = srv.mode.authenticator(srv.listener.Addr().String()); err != nil {
@@ -87,14 +90,50 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 	}
 	srv.where = srv.mode.layout()
 	srv.base = s.baseFor(srv.listener.Addr().(*net.TCPAddr).Port)
-	if err := srv.LoadSchemas(); err != nil {
+	if srv.page, err = srv.renderPage(); err != nil {
 		return srv, err
+	}
+	if err = srv.begin(ctx); errors.Is(err, errNotYet) {
+		log.Warn("not ready: "+err.Error()+"; trying again until it can, and answering 503 meanwhile", "live", "/health/live", "ready", "/health/ready")
+		err = nil
+	}
+	return srv, err
+}
+
+// begin opens what is served. Requests are answered from then on.
+func (srv *Server) begin(ctx context.Context) error {
+	if err := srv.mode.open(ctx); err != nil {
+		return err
+	}
+	if err := srv.loadSchemas(); err != nil {
+		return err
 	}
 	if err := srv.openGlass(); err != nil {
-		return srv, err
+		return err
 	}
-	srv.page, err = srv.renderPage()
-	return srv, err
+	srv.begun.Store(true)
+	return nil
+}
+
+// begins waits until what is served can be opened.
+func (srv *Server) begins(ctx context.Context) error {
+	const longest = 3 * time.Second
+	for pause := 100 * time.Millisecond; !srv.begun.Load(); pause = min(2*pause, longest) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+		switch err := srv.begin(ctx); {
+		case errors.Is(err, errNotYet):
+			srv.log.Debug("trying again", "error", err)
+		case err != nil:
+			return err
+		default:
+			srv.log.Info("ready: the database can be reached")
+		}
+	}
+	return nil
 }
 
 // Base returns the base URI of the SCIM endpoints.
@@ -103,14 +142,10 @@ func (srv *Server) Base() string { return srv.base }
 // Addr returns the address that is listened on.
 func (srv *Server) Addr() net.Addr { return srv.listener.Addr() }
 
-// Serve answers requests until ctx ends, and then lets those under way finish,
-// for 30 seconds at most. It returns nil if it was stopped that way.
+// Serve answers requests until ctx ends. Then it says that it is not ready, goes
+// on answering for the time that Settings.Drain says, and lets requests under way
+// finish, for 30 seconds at most. It returns nil if it was stopped that way.
 func (srv *Server) Serve(ctx context.Context) error {
-	if d, ok := srv.mode.(*directory); ok {
-		d.consult(srv.glass.records())
-		stop := d.serveControl(status{Version(), os.Getpid(), srv.started.UTC().Truncate(time.Second), srv.Addr().String(), srv.base, srv.isOpen()})
-		defer stop()
-	}
 	h := &http.Server{
 		Handler:           srv,
 		ReadHeaderTimeout: headerTimeout,
@@ -120,25 +155,52 @@ func (srv *Server) Serve(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(srv.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
-	if srv.glass != nil {
-		h.RegisterOnShutdown(srv.glass.console.Close)
+	failed := make(chan error, 2)
+	var start sync.WaitGroup
+	leave := func() {}
+	if srv.begun.Load() {
+		leave = srv.present(ctx)
+	} else {
+		start.Go(func() {
+			if err := srv.begins(ctx); err == nil {
+				leave = srv.present(ctx)
+			} else if ctx.Err() == nil {
+				failed <- err
+			}
+		})
 	}
-	failed := make(chan error, 1)
+	defer func() { start.Wait(); leave() }()
 	go func() {
+		var err error
 		if srv.tls != nil {
 			h.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: srv.tls.get}
-			failed <- h.ServeTLS(srv.listener, "", "")
+			err = h.ServeTLS(srv.listener, "", "")
 		} else {
-			failed <- h.Serve(srv.listener)
+			err = h.Serve(srv.listener)
 		}
+		failed <- fmt.Errorf("can't serve on %s: %w", srv.s.Listen, err)
 	}()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("can't serve on %s: %w", srv.s.Listen, err)
+		_ = h.Close()
+		return err
 	case <-ctx.Done():
+	}
+	start.Wait()
+	srv.leaving.Store(true)
+	if srv.s.Drain > 0 && srv.begun.Load() {
+		srv.log.Info("stopping: not ready any more, and answering for another " + srv.s.Drain.String())
+		select {
+		case err := <-failed:
+			return err
+		case <-time.After(srv.s.Drain):
+		}
 	}
 	srv.log.Info("stopping: finishing what is under way")
 	srv.draining.Store(true)
+	if srv.begun.Load() && srv.glass != nil {
+		srv.glass.console.Close()
+	}
 	stop, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
 	if err := h.Shutdown(stop); err != nil {
@@ -146,6 +208,22 @@ func (srv *Server) Serve(ctx context.Context) error {
 		srv.log.Warn("requests were cut off: they took longer than 30 s to finish")
 	}
 	return nil
+}
+
+// present lets subcommands and other instances find this one, and returns what
+// ends that.
+func (srv *Server) present(ctx context.Context) (stop func()) {
+	d, ok := srv.mode.(*directory)
+	if !ok {
+		return func() {}
+	}
+	self := status{Version(), os.Getpid(), srv.started.UTC().Truncate(time.Second), srv.Addr().String(), srv.base, srv.isOpen()}
+	d.consult(srv.glass.records())
+	if d.fleet == nil {
+		return d.serveControl(self)
+	}
+	d.join(ctx, self)
+	return d.fleet.leave
 }
 
 // Close releases everything.
@@ -162,6 +240,13 @@ func (srv *Server) Close() {
 // LoadSchemas reads the folder of schemas and serves what it says. If that
 // fails, what is served stays as it is.
 func (srv *Server) LoadSchemas() error {
+	if !srv.begun.Load() {
+		return errors.New("the server is still starting, and reads the schemas then")
+	}
+	return srv.loadSchemas()
+}
+
+func (srv *Server) loadSchemas() error {
 	var schemes []scim.AuthenticationScheme
 	if scheme := srv.auth.Scheme(); scheme.Type != "" {
 		schemes = append(schemes, scheme)

@@ -3,12 +3,14 @@ package server
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/pactflow"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
@@ -29,8 +31,11 @@ type Settings struct {
 	RunAs           *Owner
 
 	DataDir       string
-	HistoryDays   int // 0: for ever
-	UndeleteDays  int // 0: not at all
+	Database      *Database     // PostgreSQL; nil: SQLite in the data folder
+	NoMigrate     bool          // an older schema is refused
+	Drain         time.Duration // between being not ready and stopping
+	HistoryDays   int           // 0: for ever
+	UndeleteDays  int           // 0: not at all
 	HashPasswords bool
 	Profile       compat.Profile
 	Schemas       string // folder
@@ -49,6 +54,7 @@ type Settings struct {
 	UpstreamCA string            // file
 
 	unsafeSynchronous string // of SQLite, for the tests of durability
+	migrations        fs.FS  // of PostgreSQL, for the tests of rolling upgrades
 }
 
 // Owner is a user and a group of the system.
@@ -119,6 +125,9 @@ func (c *Config) Settings() (Settings, error) {
 	if s.MemoryLimit, ok = byteSize(cmp.Or(c.MemoryLimit, "96MiB")); !ok {
 		bad("MemoryLimit", c.MemoryLimit, `must be a size of at least 16MiB such as "96MiB" or "1GiB", or "off"`)
 	}
+	if s.Drain, ok = duration(cmp.Or(c.Drain, "0s")); !ok || s.Drain < 0 || s.Drain > mostDrain {
+		bad("Drain", c.Drain, "must be a duration from 0s to "+mostDrain.String())
+	}
 	check := c.directory
 	if c.PactFlowURL != "" {
 		check = c.front
@@ -144,9 +153,7 @@ func (c *Config) directory(s *Settings, fault func(*problem)) {
 	if !sendable(s.Tokens) {
 		fault(&problem{c.source("Token"), " (value not shown): tokens must be printable ASCII without blanks, of at most 8192 bytes, comma-separated"})
 	}
-	if c.DatabaseURL != "" {
-		fault(&problem{c.source("DatabaseURL"), " (value not shown): PostgreSQL is not in this build; unset it to use SQLite"})
-	}
+	c.database(s, fault)
 	if s.HistoryDays, ok = wholeNumber(cmp.Or(c.HistoryDays, "400"), 36_500); !ok {
 		bad("HistoryDays", c.HistoryDays, "must be a whole number of days from 0 (for ever) to 36500")
 	}

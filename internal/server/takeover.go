@@ -59,11 +59,11 @@ func (d *directory) importFrom(ctx context.Context, old, work string) (counts ta
 		}
 	}
 	path := filepath.Join(work, "rollcall.db")
-	db, err := d.openDB(ctx, path)
+	db, err := d.openSQLite(ctx, path)
 	if err != nil {
 		return counts, err
 	}
-	counts, err = takeover.Run(ctx, copied, schema.Core(), db.Tenant(tenant))
+	counts, err = takeover.Run(ctx, copied, schema.Core(), db.tenant(tenant))
 	if err := errors.Join(err, db.Close()); err != nil {
 		return counts, err
 	}

@@ -131,6 +131,14 @@ func openInquiry(ctx context.Context, s Settings, environ []string) (*inquiry, e
 	if s.PactFlow != nil {
 		return frontInquiry(s, environ)
 	}
+	if s.Database != nil {
+		d, err := openDirect(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		d.consult(nil)
+		return d.inquiry(func() {}), nil
+	}
 	do := func(ctx context.Context, o order) (report, error) { return administer(ctx, s, o) }
 	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -150,6 +158,11 @@ func openInquiry(ctx context.Context, s Settings, environ []string) (*inquiry, e
 		d.close()
 		return nil, err
 	}
+	return d.inquiry(stop), nil
+}
+
+// inquiry asks a directory that this command has opened itself.
+func (d *directory) inquiry(stop func()) *inquiry {
 	return &inquiry{func(ctx context.Context, o order) (report, error) {
 		ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 		defer cancel()
@@ -158,7 +171,7 @@ func openInquiry(ctx context.Context, s Settings, environ []string) (*inquiry, e
 			return r, errors.New(r.Error)
 		}
 		return r, nil
-	}, func() { stop(); d.close() }}, nil
+	}, func() { stop(); d.close() }}
 }
 
 // frontInquiry asks PactFlow with the token of ROLLCALL_TOKEN.
