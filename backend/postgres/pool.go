@@ -45,6 +45,7 @@ func (db *DB) config(url string) (*pgxpool.Config, error) {
 	setting("lock_timeout", milliseconds(min(lockTimeout, db.o.StatementTimeout)))
 	setting("idle_in_transaction_session_timeout", milliseconds(2*db.o.StatementTimeout))
 	setting("timezone", "UTC")
+	setting("jit", "off") // statements are short: compiling them takes longer than they do
 	if cc.ValidateConnect == nil && len(cc.Fallbacks) > 0 && severalHosts(cc) {
 		cc.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}

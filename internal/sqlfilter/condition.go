@@ -44,6 +44,8 @@ func (b *builder) bindTenant() string {
 	return s
 }
 
+func (b *builder) exists(query string) string { return b.o.Dialect.Exists(query) }
+
 // live says that a row of resources is not being deleted.
 func (b *builder) live(alias string) string { return b.o.Dialect.Live(alias) }
 
@@ -96,8 +98,8 @@ func (b *builder) attribute(f *scim.AttrExp) string {
 
 // row says that r has a row with a value that holds, or with any if op is "".
 func (b *builder) row(p scim.AttrPath, op scim.CompareOp, operand any) string {
-	s := "EXISTS (SELECT 1 FROM attrs a WHERE " + b.own("a") + "a.res = r.pk AND " + b.paths("a", p)
-	return s + b.where("a", p, op, operand) + ")"
+	s := "SELECT 1 FROM attrs a WHERE " + b.own("a") + "a.res = r.pk AND " + b.paths("a", p)
+	return b.exists(s + b.where("a", p, op, operand))
 }
 
 // where is a further condition on a row of attrs.

@@ -11,7 +11,7 @@ import (
 // someElement says that r has a value of the attribute that satisfies the
 // filter between the brackets.
 func (b *builder) someElement(f *scim.ValuePath) string {
-	return "EXISTS (SELECT 1 FROM attrs e WHERE " + b.own("e") + "e.res = r.pk AND " + b.element(f) + ")"
+	return b.exists("SELECT 1 FROM attrs e WHERE " + b.own("e") + "e.res = r.pk AND " + b.element(f))
 }
 
 // element is a condition on a row e of attrs that stands for one value of the
@@ -106,8 +106,8 @@ func (b *builder) sibling(p scim.AttrPath, op scim.CompareOp, operand any) strin
 		n := strconv.Itoa(stride)
 		same = "s.elem % " + n + " = e.elem % " + n
 	}
-	s := "EXISTS (SELECT 1 FROM attrs s WHERE " + b.own("s") + "s.res = e.res AND " + same + " AND " + b.paths("s", p)
-	return s + b.where("s", p, op, operand) + ")"
+	s := "SELECT 1 FROM attrs s WHERE " + b.own("s") + "s.res = e.res AND " + same + " AND " + b.paths("s", p)
+	return b.exists(s + b.where("s", p, op, operand))
 }
 
 // conjunction lists what f joins by "and".

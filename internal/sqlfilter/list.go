@@ -223,7 +223,7 @@ func (b *builder) from(f scim.Filter, by *scim.AttrPath, key string, count bool)
 	}
 	if sorted && by.Attr.MultiValued {
 		// The primary value's row, else the first one's, has the least elem.
-		s += " AND (a.elem = 0 OR NOT EXISTS (SELECT 1 FROM attrs o WHERE " + b.own("o") + "o.res = a.res AND o.path = a.path AND o.elem < a.elem))"
+		s += " AND (a.elem = 0 OR NOT " + b.exists("SELECT 1 FROM attrs o WHERE "+b.own("o")+"o.res = a.res AND o.path = a.path AND o.elem < a.elem") + ")"
 	}
 	if column, nullable, _ := commonColumn(pathOrZero(by)); nullable && key != "" {
 		if key == none {
@@ -232,11 +232,11 @@ func (b *builder) from(f scim.Filter, by *scim.AttrPath, key string, count bool)
 			s += " AND " + column.text + " IS NOT NULL"
 		}
 	} else if key == none {
-		s += " AND NOT EXISTS (SELECT 1 FROM attrs a WHERE " + b.own("a") + "a.res = r.pk AND a.path = " + b.bind(Path(by.String()))
+		value := "SELECT 1 FROM attrs a WHERE " + b.own("a") + "a.res = r.pk AND a.path = " + b.bind(Path(by.String()))
 		if numeric(by.Leaf()) {
-			s += " AND a.num IS NOT NULL"
+			value += " AND a.num IS NOT NULL"
 		}
-		s += ")"
+		s += " AND NOT " + b.exists(value)
 	}
 	for _, g := range all {
 		s += " AND " + b.condition(g)

@@ -35,20 +35,20 @@ func conjoin(left, right scim.Filter) scim.Filter {
 func (b *builder) someMember(a *scim.Attribute, f scim.Filter) string {
 	switch {
 	case a.Membership:
-		return "EXISTS (SELECT 1 FROM members m JOIN resources x ON x.pk = m.member WHERE " + b.own("m") + "m.grp = r.pk AND " + b.other(a, f, "") + ")"
+		return b.exists("SELECT 1 FROM members m JOIN resources x ON x.pk = m.member WHERE " + b.own("m") + "m.grp = r.pk AND " + b.other(a, f, ""))
 	case !b.o.Nested || f == nil:
 		// Who is in any group is in one directly.
-		return "EXISTS (SELECT 1 FROM members m JOIN resources x ON x.pk = m.grp WHERE " + b.own("m") + "m.member = r.pk AND " + b.other(a, f, "") + ")"
+		return b.exists("SELECT 1 FROM members m JOIN resources x ON x.pk = m.grp WHERE " + b.own("m") + "m.member = r.pk AND " + b.other(a, f, ""))
 	case !b.driven && typeless(f):
 		return "r.pk IN (" + b.descendants(a, f) + ")"
 	}
 	// What is bound is bound in the order of the text, so it grows piece by piece.
-	up := "EXISTS (WITH RECURSIVE up(pk, depth) AS (SELECT m.grp, 1 FROM members m JOIN resources g ON " + b.own("g") + "g.pk = m.grp"
+	up := "WITH RECURSIVE up(pk, depth) AS (SELECT m.grp, 1 FROM members m JOIN resources g ON " + b.own("g") + "g.pk = m.grp"
 	up += " WHERE " + b.own("m") + "m.member = r.pk AND " + b.live("g") + " UNION SELECT m.grp, up.depth + 1 FROM up"
 	up += " JOIN members m ON " + b.own("m") + "m.member = up.pk JOIN resources g ON " + b.own("g") + "g.pk = m.grp WHERE " + b.live("g")
 	up += " AND up.depth < " + strconv.Itoa(scim.MaxGroupDepth) + b.nests() + ")"
 	up += " SELECT 1 FROM (SELECT pk, min(depth) AS depth FROM up GROUP BY pk) u JOIN resources x ON x.pk = u.pk WHERE "
-	return up + b.other(a, f, "u.depth") + ")"
+	return b.exists(up + b.other(a, f, "u.depth"))
 }
 
 // nests is a further condition of each recursion: that it is needed at all.

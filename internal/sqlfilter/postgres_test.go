@@ -35,7 +35,7 @@ func openPostgres(t testing.TB) *store {
 			t.Error(err)
 		}
 	})
-	if _, err := c.Exec(t.Context(), postgresTables); err != nil {
+	if _, err := c.Exec(t.Context(), postgresTables+"SET jit = off"); err != nil {
 		t.Fatal(err)
 	}
 	return &store{t: t, pg: c, names: map[string]int64{}, pks: map[string]int64{}, ids: map[int64]string{}}

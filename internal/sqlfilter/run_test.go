@@ -457,7 +457,12 @@ func longFilters(t *testing.T, s *store) {
 			}
 			q := query(t, "Person", strings.TrimSuffix(strings.Repeat(term+joint, n), joint), "userName")
 			want, _ := inMemory(w.all(), q)
-			if got := s.list(q, s.options(1, true, false)); got != want {
+			began := time.Now()
+			got := s.list(q, s.options(1, true, false))
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("%d times %s: took %v", n, term, took)
+			}
+			if got != want {
 				t.Errorf("%d times %s:\n got %+v\nwant %+v", n, term, got, want)
 			}
 		}

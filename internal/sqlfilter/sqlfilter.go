@@ -61,6 +61,9 @@ type Dialect interface {
 	// serves the condition itself. It is asked where Indexed reports true.
 	Grams(path Path, term string, bind func(any) string) string
 
+	// Exists returns a condition that holds if the query finds a row.
+	Exists(query string) string
+
 	// Live returns a condition that holds if a row of resources, or of a table
 	// joined to it under alias, is not being deleted.
 	Live(alias string) string

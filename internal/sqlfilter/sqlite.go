@@ -28,6 +28,9 @@ func (SQLite) Indexed(scim.CompareOp, Path, string) bool { return false }
 // Grams implements Dialect.
 func (SQLite) Grams(Path, string, func(any) string) string { return "" }
 
+// Exists implements Dialect.
+func (SQLite) Exists(query string) string { return "EXISTS (" + query + ")" }
+
 // Live implements Dialect.
 func (SQLite) Live(alias string) string { return alias + ".type > 0" }
 
