@@ -10,7 +10,7 @@ FUZZTIME    ?= 30s
 MEANT       := ^Test(ContractWith)?Lacks/
 BENCHFLAGS  ?=
 
-.PHONY: run build test quick lint setup fuzz bench bench-large report interop image clean
+.PHONY: run build test test-ha test-ha-short quick lint setup fuzz bench bench-large report interop image clean
 
 # Serves the directory on SQLite in ./data, on port 8080, and prints the base
 # URL and a curl line. The token is made at the first start and kept in
@@ -51,20 +51,37 @@ lint: format vet staticcheck
 	@if command -v golangci-lint >/dev/null; then golangci-lint run; else echo "golangci-lint is not installed: skipped"; fi
 
 # Installs what some tests use besides Go, where that is possible: as root on
-# Debian and its relatives. Elsewhere the tests say what they miss.
+# Debian and its relatives. Elsewhere the tests say what they miss. The tests
+# start what they need of the servers among it, on ports of their own; whatever
+# Debian itself starts of them is neither used nor touched.
 setup:
-	@missing=; for tool in strace curl sqlite3 chromium npm; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	@missing=; for tool in strace curl sqlite3 chromium npm haproxy patroni etcd:etcd-server; do \
+		command -v $${tool%:*} >/dev/null || test -x /usr/sbin/$${tool%:*} || missing="$$missing $${tool#*:}"; \
+	done; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	case "$$missing" in *patroni*) missing="$$missing python3-etcd" ;; esac; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing:$$missing"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ca-certificates $$missing >/dev/null; \
-	else echo "not installed:$$missing (the tests that need them will be skipped)"; fi
+	else echo "not installed:$$missing (the tests that need them will be skipped, or fail)"; fi
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory dist/cache/axe.min.js; fi
 
 # What looks for faults of accessibility in the console's pages.
 dist/cache/axe.min.js:
 	@mkdir -p $(@D)/axe && cd $(@D)/axe && tar -xzf "$$(npm pack --silent $(AXE))" && echo "$(AXE_SUM)  package/axe.min.js" | sha256sum --check --quiet
 	@mv $(@D)/axe/package/axe.min.js $@ && rm -r $(@D)/axe
+
+# What writers lose when parts of a highly available PostgreSQL or one of two
+# instances fail, and a restore to a moment (docs/operations.md): each fault
+# twice, in about twelve minutes. The short run has two faults and the restore.
+test-ha: setup
+	@mkdir -p dist
+	go test -tags ha -count=1 -timeout 40m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover -args -rounds 2 -report $(CURDIR)/dist/failover.md
+
+test-ha-short: setup
+	go vet -tags ha ./internal/failover
+	go run ./internal/testrun -- -tags ha -count=1 -short -timeout 5m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover
 
 # Each fuzz target for FUZZTIME, one after the other. Go reports a target whose
 # time is up in the middle of a run as failed now and then; that is no finding.

@@ -76,6 +76,8 @@ func (l *Ledger) Audit(ctx context.Context, base, token, prefix string) ([]strin
 	return a.faults, nil
 }
 
+var errAbsent = errors.New("failover: there is nothing at that path")
+
 // get reads a path into v. It asks again while the answer is 503.
 func (a *auditor) get(ctx context.Context, path string, v any) error {
 	for {
@@ -83,6 +85,8 @@ func (a *auditor) get(ctx context.Context, path string, v any) error {
 		switch {
 		case got.Outcome == Applied && got.Err == nil:
 			return json.Unmarshal(got.Body, v)
+		case got.Status == 404:
+			return errAbsent
 		case got.Status != 503:
 			return errors.Join(fmt.Errorf("GET %s: %d %.300s", path, got.Status, got.Body), got.Err)
 		}
@@ -128,7 +132,9 @@ func (a *auditor) group(ctx context.Context, id string) error {
 			Value string `json:"value"`
 		} `json:"members"`
 	}
-	if err := a.get(ctx, "/Groups/"+id, &g); err != nil {
+	if err := a.get(ctx, "/Groups/"+id, &g); errors.Is(err, errAbsent) {
+		a.fault("group %s was acknowledged and is lost", id)
+	} else if err != nil {
 		return err
 	}
 	roll := map[string]bool{}

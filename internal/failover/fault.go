@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -154,3 +156,24 @@ func (n *Node) ThawEtcd() { n.etcd.signal(syscall.SIGCONT) }
 
 // KillProxy ends HAProxy. StartProxy starts it again.
 func (c *Cluster) KillProxy() { c.proxy.kill() }
+
+// FreezeReceivers stops what the standbys receive the leader's log with, until
+// what it returns is called: the leader does not notice for some seconds, and
+// they don't have its writes.
+func (c *Cluster) FreezeReceivers() (thaw func()) {
+	var frozen []int
+	for _, n := range c.Nodes {
+		for _, pid := range n.patroni.pids() {
+			title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			if strings.Contains(string(title), "walreceiver") {
+				_ = syscall.Kill(pid, syscall.SIGSTOP)
+				frozen = append(frozen, pid)
+			}
+		}
+	}
+	return func() {
+		for _, pid := range frozen {
+			_ = syscall.Kill(pid, syscall.SIGCONT)
+		}
+	}
+}

@@ -29,6 +29,7 @@ type Load struct {
 	call   *caller
 	groups []string
 	stop   chan struct{}
+	once   sync.Once
 	wg     sync.WaitGroup
 	marks  atomic.Int64
 	turn   atomic.Int64
@@ -81,12 +82,14 @@ func (l *Load) Start(ctx context.Context) error {
 }
 
 // Stop lets no client begin another request, waits for the answers to those
-// under way, and closes the record.
+// under way, and closes the record. It may be called again.
 func (l *Load) Stop() {
-	l.Record.Close()
-	close(l.stop)
-	l.wg.Wait()
-	l.call.client.CloseIdleConnections()
+	l.once.Do(func() {
+		l.Record.Close()
+		close(l.stop)
+		l.wg.Wait()
+		l.call.client.CloseIdleConnections()
+	})
 }
 
 func (l *Load) stopping() bool {
