@@ -144,7 +144,8 @@ func (r *redaction) message(t *tape, body []byte, size int64) (Message, node) {
 	} else {
 		r.value(t, 0)
 	}
-	m.Body = string(t.append(make([]byte, 0, len(body)+16), 0))
+	r.scratch = t.append(r.scratch[:0], 0)
+	m.Body = string(r.scratch)
 	return m, t.at(0)
 }
 

@@ -140,10 +140,11 @@ func (b *bucket) fill(now time.Time) {
 // engine to fill and Observe to read, if it is likely to be kept. It is for what
 // comes before the handler of package scimhttp. A read above the rate goes
 // without, unless it looks for something: if it fails it is kept all the same,
-// with less to tell.
+// with less to tell. So do all above the rate of writes.
 func (r *Recorder) Traced(req *http.Request) *http.Request {
 	plain := (req.Method == http.MethodGet || req.Method == http.MethodHead) && !strings.Contains(req.URL.RawQuery, "filter")
-	if plain && !r.reads.has(r.o.Now()) {
+	now := r.o.Now()
+	if (plain || !r.writes.has(now)) && !r.reads.has(now) {
 		return req
 	}
 	return req.WithContext(scim.WithTrace(req.Context(), new(scim.Trace)))
