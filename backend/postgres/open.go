@@ -107,19 +107,30 @@ func (s *Store) Ping(ctx context.Context) error { return s.db.Ping(ctx) }
 
 // CursorKeys returns the keys that seal cursors, 32 random bytes each: the
 // first seals, all open. They are made with the database and live in it, so
-// that a cursor is good on every instance.
+// that a cursor is good on every instance. If somebody removes them, new ones are
+// made.
 func (db *DB) CursorKeys(ctx context.Context) ([][]byte, error) {
 	var keys [][]byte
-	err := db.Tenant("").peek(ctx, func(t *session) error {
-		keys = nil
-		return t.each(ctx, `SELECT value FROM meta WHERE tenant = 0 AND key = 'cursor keys'`, func(r pgx.Rows) error {
-			var ring []byte
-			err := r.Scan(&ring)
-			for len(ring) >= keySize {
-				keys, ring = append(keys, ring[:keySize:keySize]), ring[keySize:]
-			}
+	err := db.Tenant("").peek(ctx, func(t *session) (err error) {
+		if keys, err = t.keys(ctx); err != nil || len(keys) > 0 {
 			return err
-		})
+		}
+		if err = t.makeKeys(ctx); err == nil {
+			keys, err = t.keys(ctx)
+		}
+		return err
+	})
+	return keys, err
+}
+
+func (t *session) keys(ctx context.Context) (keys [][]byte, err error) {
+	err = t.each(ctx, `SELECT value FROM meta WHERE tenant = 0 AND key = 'cursor keys'`, func(r pgx.Rows) error {
+		var ring []byte
+		err := r.Scan(&ring)
+		for len(ring) >= keySize {
+			keys, ring = append(keys, ring[:keySize:keySize]), ring[keySize:]
+		}
+		return err
 	})
 	return keys, err
 }
