@@ -79,7 +79,7 @@ func (d *directory) open(ctx context.Context) error {
 		d.hash = func(clear string) (string, error) { return h.Hash(context.Background(), clear) }
 	}
 	if db, ok := d.db.(postgresDB); ok {
-		d.fleet = newFleet(db.DB, d.log, func(keys [][]byte) { d.keys.Store(&keys) })
+		d.fleet = newFleet(db.DB, d.log, d.s.beat, func(keys [][]byte) { d.keys.Store(&keys) })
 	}
 	d.vitals = vitals{parts: map[string]func(context.Context) error{"database": d.store.Ping}, log: d.log}
 	d.opened.Store(true)

@@ -1,6 +1,9 @@
 package server
 
-import "io/fs"
+import (
+	"io/fs"
+	"time"
+)
 
 // SetUnsafeSynchronous opens the databases of s with synchronous=OFF, to show
 // that the test of durability notices.
@@ -26,3 +29,6 @@ func Fields() (list []Field) {
 // SetMigrations makes the program know other migrations of PostgreSQL, as a
 // newer one does.
 func (s *Settings) SetMigrations(files fs.FS) { s.migrations = files }
+
+// SetBeat changes how often an instance tells the others that it is there.
+func (s *Settings) SetBeat(d time.Duration) { s.beat = d }

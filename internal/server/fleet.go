@@ -21,9 +21,9 @@ import (
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
 )
 
-// beat is how often an instance says that it is there, and learns what the
+// defaultBeat is how often an instance says that it is there, and learns what the
 // others did: a logout at one is known to all after that time at the latest.
-const beat = 5 * time.Second
+const defaultBeat = 5 * time.Second
 
 // fleet is this instance among those that serve one database. A nil fleet is
 // that of a program that serves its data alone.
@@ -31,6 +31,7 @@ type fleet struct {
 	db    *postgres.DB
 	log   *slog.Logger
 	id    string
+	beat  time.Duration
 	facts func() facts
 	keys  func([][]byte) // told the keys of cursors, which may have been replaced
 
@@ -66,7 +67,7 @@ func (d *directory) join(ctx context.Context, self status) {
 	var task sync.WaitGroup
 	f.stop = func() { cancel(); task.Wait() }
 	task.Go(func() {
-		tick := time.NewTicker(beat)
+		tick := time.NewTicker(f.beat)
 		defer tick.Stop()
 		for {
 			f.round(ctx)
@@ -81,8 +82,8 @@ func (d *directory) join(ctx context.Context, self status) {
 }
 
 // newFleet returns the fleet of an instance that has not joined it yet.
-func newFleet(db *postgres.DB, log *slog.Logger, keys func([][]byte)) *fleet {
-	return &fleet{db: db, log: log, id: rand.Text(), keys: keys, ended: map[string]bool{}, warned: map[string]string{}}
+func newFleet(db *postgres.DB, log *slog.Logger, beat time.Duration, keys func([][]byte)) *fleet {
+	return &fleet{db: db, log: log, beat: cmp.Or(beat, defaultBeat), id: rand.Text(), keys: keys, ended: map[string]bool{}, warned: map[string]string{}}
 }
 
 // leave takes this instance out of the fleet.
@@ -96,7 +97,7 @@ func (f *fleet) leave() {
 // round says that this instance is there and learns of the others. What fails
 // is done in the next round: health checks are what tells of a lost database.
 func (f *fleet) round(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, beat)
+	ctx, cancel := context.WithTimeout(ctx, defaultBeat)
 	defer cancel()
 	self := f.facts()
 	text, err := json.Marshal(self)
@@ -124,7 +125,7 @@ func (f *fleet) round(ctx context.Context) {
 func (f *fleet) compare(self facts, others []postgres.Instance) {
 	for _, o := range others {
 		var other facts
-		if o.Seen > 3*beat || json.Unmarshal([]byte(o.Facts), &other) != nil {
+		if o.Seen > 3*f.beat || json.Unmarshal([]byte(o.Facts), &other) != nil {
 			continue
 		}
 		var differ []string
@@ -161,7 +162,7 @@ func (f *fleet) sessions(keys func() [][]byte) *console.SharedSessions {
 			f.mu.Lock()
 			f.ended[id] = true
 			f.mu.Unlock()
-			ctx, cancel := context.WithTimeout(context.Background(), beat)
+			ctx, cancel := context.WithTimeout(context.Background(), defaultBeat)
 			defer cancel()
 			if err := f.db.EndSession(ctx, id, until); err != nil {
 				f.log.Error("a logout could not be made known to the other instances", "error", err)

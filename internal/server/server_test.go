@@ -62,6 +62,12 @@ func start(t *testing.T, environ ...string) *running {
 
 func tryStart(t *testing.T, environ ...string) (*running, error) {
 	t.Helper()
+	return tryStartAs(t, func(*server.Settings) {}, environ...)
+}
+
+// tryStartAs is tryStart with settings that are changed before.
+func tryStartAs(t *testing.T, change func(*server.Settings), environ ...string) (*running, error) {
+	t.Helper()
 	env := map[string]string{"ROLLCALL_LISTEN": "127.0.0.1:0", "ROLLCALL_TOKEN": testToken, "ROLLCALL_LOG_LEVEL": "DEBUG"}
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
@@ -78,6 +84,7 @@ func tryStart(t *testing.T, environ ...string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	change(&s)
 	r := &running{t: t, data: s.DataDir, log: &logBuffer{}}
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: s.LogLevel}))
 	if r.srv, err = server.Open(context.Background(), s, log); err != nil {

@@ -55,6 +55,7 @@ type Settings struct {
 
 	unsafeSynchronous string // of SQLite, for the tests of durability
 	migrations        fs.FS  // of PostgreSQL, for the tests of rolling upgrades
+	beat              time.Duration
 }
 
 // Owner is a user and a group of the system.
