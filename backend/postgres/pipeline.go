@@ -95,12 +95,18 @@ func (t *session) flush(ctx context.Context) (err error) {
 			return silent(ctx, err)
 		}
 	}
+	promise := pledgeOf(t.conn.PgConn())
+	promise.sent.Store(queue[len(queue)-1].sql == "COMMIT")
 	p := t.conn.PgConn().StartPipeline(ctx)
 	defer func() {
 		if e := p.Close(); err == nil && e != nil {
 			err = e
 		}
 		err = silent(ctx, err)
+		// To close a connection is to cancel what it does: not a commit, even so.
+		if promise.alone = false; !t.conn.IsClosed() {
+			promise.sent.Store(false)
+		}
 	}()
 	var b pgx.ExtendedQueryBuilder
 	for i, s := range queue {
@@ -168,7 +174,7 @@ func (t *session) result(p *pgconn.Pipeline, s statement) (n int64, err error) {
 		switch {
 		case tag.String() != "COMMIT":
 			err = errAborted
-		case alone(t.conn.PgConn()):
+		case pledgeOf(t.conn.PgConn()).alone: // see replica.go
 			err = errAlone
 		}
 	}

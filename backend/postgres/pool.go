@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -25,6 +26,9 @@ var errBusy = errors.New("all connections to the database are in use")
 
 // config reads the URL. What it says of time-outs, names and sizes wins.
 func (db *DB) config(url string) (*pgxpool.Config, error) {
+	if _, err := Address(url); err != nil {
+		return nil, fmt.Errorf("the URL of the database %w", err)
+	}
 	c, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
@@ -54,6 +58,7 @@ func (db *DB) config(url string) (*pgxpool.Config, error) {
 	cc.BuildContextWatcherHandler = func(pc *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: pc, DeadlineDelay: time.Second}
 	}
+	c.BeforeConnect = pledged
 	c.AfterConnect = func(context.Context, *pgx.Conn) error {
 		db.tenants.Clear() // it may lead to a database restored to an earlier moment
 		return nil

@@ -11,10 +11,12 @@ import (
 
 	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/internal/pgtest"
+	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// TestAlone: a write whose commit no standby has seen is not acknowledged when
-// its time is up, though the server answers its COMMIT as if all were well.
+// TestAlone: a write whose commit no standby has is not acknowledged, whoever
+// breaks its wait off. When it is us, whose time is up, nobody sees the write
+// until a standby has it.
 func TestAlone(t *testing.T) {
 	t.Parallel()
 	s := pgtest.Start(t, pgtest.Options{})
@@ -34,12 +36,24 @@ func TestAlone(t *testing.T) {
 	}
 	pgtest.Exec(t, url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", "SELECT pg_reload_conf()")
 	waitFor(t, url, "SELECT current_setting('synchronous_standby_names') = 'nobody'")
-	for i := range 3 { // the connection is as good as before
-		if err := write(500*time.Millisecond, fmt.Sprint("during", i)); !errors.Is(err, context.DeadlineExceeded) {
+	for i := range 3 {
+		if err := write(500*time.Millisecond, fmt.Sprint("timely", i)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("a write that no standby has: %v", err)
 		}
 	}
-	waitFor(t, url, "SELECT count(*) = 3 FROM pg_tables WHERE tablename LIKE 'during%'") // which is why it is no refusal either
+	waitFor(t, url, "SELECT count(*) = 3 FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+	waitFor(t, url, "SELECT count(*) = 0 FROM pg_tables WHERE tablename LIKE 'timely%'")
+
+	errs := make(chan error, 1)
+	go func() { errs <- write(time.Minute, "cancelled") }()
+	waitFor(t, url, "SELECT count(*) = 4 FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+	pgtest.Exec(t, url, "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+	var e *scim.Error
+	if err := <-errs; !errors.As(err, &e) || e.Status != 503 {
+		t.Errorf("a write that somebody else cancelled: %v", err)
+	}
+	waitFor(t, url, "SELECT count(*) = 1 FROM pg_tables WHERE tablename = 'cancelled'") // which is why it is no refusal
+
 	pgtest.Exec(t, url, "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
 	waitFor(t, url, "SELECT current_setting('synchronous_standby_names') = ''")
 	if err := write(time.Minute, "after"); err != nil {
