@@ -13,10 +13,9 @@ import (
 // mostMembers is how many members of a change are named.
 const mostMembers = 100
 
-// changes returns what a write changed, without secrets: the differences that
+// changes adds to list what a write changed, without secrets: the differences that
 // the engine found, or the whole of what came or went.
-func (r *redaction) changes(n *scim.TraceNotes, known func(id string) string) []Change {
-	var list []Change
+func (r *redaction) changes(list []Change, n *scim.TraceNotes, known func(id string) string) []Change {
 	membership := "members"
 	for i := range n.Deltas {
 		d := &n.Deltas[i]
@@ -42,9 +41,9 @@ func (r *redaction) changes(n *scim.TraceNotes, known func(id string) string) []
 	if len(n.Deltas) == 0 {
 		switch {
 		case n.Before == nil && n.After != nil:
-			list = r.whole(n.After, func(text string) Change { return Change{After: text} })
+			list = r.whole(list, n.After, func(text string) Change { return Change{After: text} })
 		case n.Before != nil && n.After == nil:
-			list = r.whole(n.Before, func(text string) Change { return Change{Before: text} })
+			list = r.whole(list, n.Before, func(text string) Change { return Change{Before: text} })
 		}
 		list = slices.DeleteFunc(list, func(c Change) bool { return c.Path == membership && count(n.Members) > 0 })
 	}
@@ -86,8 +85,8 @@ func (r *redaction) json(values []any, many bool) string {
 	return string(r.scratch)
 }
 
-// whole returns all that a resource holds, as changes.
-func (r *redaction) whole(res *scim.Resource, change func(string) Change) []Change {
+// whole adds all that a resource holds to list, as changes.
+func (r *redaction) whole(list []Change, res *scim.Resource, change func(string) Change) []Change {
 	b := append(r.scratch[:0], '{')
 	if res.ExternalID != "" {
 		b = append(scim.AppendString(append(b, `"externalId":`...), res.ExternalID), ',')
@@ -115,9 +114,8 @@ func (r *redaction) whole(res *scim.Resource, change func(string) Change) []Chan
 	b = append(bytes.TrimSuffix(b, []byte(",")), '}')
 	r.scratch = b
 	if err := r.tape.read(string(b), false, r.word); err != nil {
-		return nil
+		return list
 	}
-	var list []Change
 	for name, v := range r.tape.at(0).members() {
 		c := Change{}
 		switch ids, isMembers := members[name]; {
@@ -167,13 +165,9 @@ func memberNames(ids []string, more int, known func(string) string) string {
 	return string(scim.AppendValue(nil, list))
 }
 
-// stepsOf returns the steps of a trace.
-func stepsOf(t *scim.Trace) []Step {
+// stepsOf adds the steps of a trace to list.
+func stepsOf(list []Step, t *scim.Trace) []Step {
 	steps := t.Steps()
-	if len(steps) == 0 {
-		return nil
-	}
-	list := make([]Step, 0, len(steps)+1)
 	for _, s := range steps {
 		list = append(list, Step{Kind: s.Kind, Text: s.Text, Start: s.Start.Microseconds(), Took: s.Took.Microseconds(), Rows: s.Rows,
 			Times: s.Times, Failed: s.Failed})

@@ -2,6 +2,7 @@ package lookingglass
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,11 +27,27 @@ var ruleTexts = func() map[string]string {
 	return m
 }()
 
+// lists are those of an exchange that nobody has any more: the next one uses
+// their memory.
+type lists struct {
+	asked, answered []Header
+	steps           []Step
+	changes         []Change
+	touched         []string
+}
+
+func (l *lists) of(x *Exchange) {
+	*l = lists{x.Request.Headers[:0], x.Response.Headers[:0], x.Steps[:0], x.Changes[:0], x.Touched[:0]}
+	if cap(l.touched) > mostRead {
+		l.touched = nil
+	}
+}
+
 // explain makes the record of what was seen. Only the worker calls it.
 func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	r.recall()
 	red := r.redaction.begin(r.names, r.words)
-	headers, answerHeaders := red.fields(s.headers), red.fields(s.answer)
+	headers, answerHeaders := red.fields(r.lists.asked, s.headers), red.fields(r.lists.answered, s.answer)
 	resp, notes := &s.x.Response, s.trace.Notes()
 	x := &Exchange{Seq: seq, ID: s.x.RequestID, Time: s.x.Started.UTC().Truncate(time.Millisecond), Tenant: r.o.Tenant, Actor: s.actor,
 		Method: s.method, Local: s.x.Request.Path, Base: s.x.Request.Base, Op: resp.Operation, Type: resp.Type, Target: resp.ID,
@@ -63,10 +80,10 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 		f, _ = filter.Parse(text, filter.Options{UnquotedStrings: true})
 	}
 	x.Filter = Tree(f)
-	x.Steps = stepsOf(s.trace)
+	x.Steps = stepsOf(r.lists.steps, s.trace)
 
 	known := r.known.learn(answer)
-	x.Changes = red.changes(&notes, known)
+	x.Changes = red.changes(r.lists.changes, &notes, known)
 	for _, id := range resp.Rules {
 		x.Rules = append(x.Rules, Rule{ID: id, What: ruleTexts[id]})
 	}
@@ -77,7 +94,7 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	x.Fault = faultOf(x, resp.Err, answer)
 	x.Lookup = lookup(x, f, answer)
 	x.Name = nameOf(x, body, answer, &notes, known)
-	x.Touched = touched(x, &notes)
+	x.Touched = touched(r.lists.touched, x, &notes)
 	red.scrub(x)
 	return x
 }
@@ -145,18 +162,25 @@ func naming(o node) string {
 }
 
 // touched returns the ids of what the exchange is about, each once.
-func touched(x *Exchange, n *scim.TraceNotes) []string {
+func touched(list []string, x *Exchange, n *scim.TraceNotes) []string {
 	most := mostWritten
 	if x.Method == http.MethodGet || x.Op == "search" || x.Op == "list" {
 		most = mostRead
 	}
-	var list []string
-	have := map[string]bool{"": true}
+	const fewIDs = 8
+	var have map[string]bool // of many
 	add := func(ids ...string) {
 		for _, id := range ids {
-			if !have[id] && len(list) < most {
+			if id == "" || len(list) == most || have[id] || have == nil && slices.Contains(list, id) {
+				continue
+			}
+			if list = append(list, id); len(list) == fewIDs {
+				have = make(map[string]bool, 4*fewIDs)
+				for _, id := range list {
+					have[id] = true
+				}
+			} else if have != nil {
 				have[id] = true
-				list = append(list, id)
 			}
 		}
 	}

@@ -239,12 +239,10 @@ func (r *redaction) path(target string, u *url.URL) string {
 	return path
 }
 
-// fields returns header fields as they are kept, in the order of their names.
-func (r *redaction) fields(list []Header) []Header {
-	if len(list) == 0 {
-		return nil
-	}
-	out := make([]Header, 0, len(list))
+// fields returns header fields as they are kept, in the order of their names, in
+// the memory of out if that is enough.
+func (r *redaction) fields(out, list []Header) []Header {
+	out = slices.Grow(out, len(list))
 	for _, h := range list {
 		out = append(out, r.header(h.Name, h.Value))
 	}

@@ -33,8 +33,11 @@ type journal struct {
 	log        *slog.Logger
 
 	mu      sync.Mutex
-	pending []*Exchange
-	bytes   int64
+	full    []*block // in the order of their exchanges, and before those of making
+	making  *block
+	free    []*block
+	waiting int           // exchanges that are not written yet
+	bytes   int64         // of full
 	taken   int64         // Seq of the newest that was added
 	stored  int64         // Seq of the newest that is written, or lost
 	moved   chan struct{} // closed and made anew when stored moves
@@ -44,9 +47,7 @@ type journal struct {
 	floor   atomic.Int64  // Seq up to which exchanges are forgotten, though their block is there
 	start   int64
 
-	block  packer // the writer's
-	ids    []uint32
-	looked int // lookups since they were pruned
+	looked int // lookups since they were pruned; the writer's
 
 	wake, stop, done chan struct{}
 
@@ -58,7 +59,7 @@ type journal struct {
 // openJournal opens the journal, or makes it. One that can't be read is set
 // aside.
 func openJournal(o Options) (*journal, error) {
-	j := &journal{path: o.Journal, keep: o.Keep, days: o.Days, now: o.Now, log: o.Logger, moved: make(chan struct{}),
+	j := &journal{path: o.Journal, keep: o.Keep, days: o.Days, now: o.Now, log: o.Logger, moved: make(chan struct{}), making: new(block),
 		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	if err := j.open(); err != nil {
 		if err := j.setAside(err); err != nil {
@@ -74,22 +75,39 @@ func openJournal(o Options) (*journal, error) {
 // last returns the greatest Seq that was ever used.
 func (j *journal) last() int64 { return j.start }
 
-// add takes an exchange, unless too many wait. It does not wait itself.
+// add takes an exchange, unless too many wait. It does not wait itself, and does
+// not keep x.
 func (j *journal) add(x *Exchange) bool {
-	size := x.memory()
 	j.mu.Lock()
 	j.taken = x.Seq
-	fits := len(j.pending) < pendingMost && j.bytes+size <= pendingBytes
+	fits := j.waiting < pendingMost && j.bytes+int64(len(j.making.b)) < pendingBytes
 	if fits {
-		j.pending = append(j.pending, x)
-		j.bytes += size
+		if !j.making.takes(x) || !j.making.add(x) {
+			j.turn()
+			j.making.add(x)
+		}
+		j.waiting++
 	}
-	full := len(j.pending) >= batchMost
+	full := j.waiting >= batchMost
 	j.mu.Unlock()
 	if full {
 		j.nudge()
 	}
 	return fits
+}
+
+// turn begins another block.
+func (j *journal) turn() {
+	if j.making.count == 0 {
+		return
+	}
+	j.full = append(j.full, j.making)
+	j.bytes += int64(len(j.making.b))
+	if n := len(j.free); n > 0 {
+		j.making, j.free = j.free[n-1], j.free[:n-1]
+	} else {
+		j.making = new(block)
+	}
 }
 
 func (j *journal) nudge() {
@@ -128,8 +146,9 @@ func (j *journal) loop() {
 // the journal, and the log says so once.
 func (j *journal) batch() {
 	j.mu.Lock()
-	list, upTo := j.pending, j.taken
-	j.pending, j.bytes = nil, 0
+	j.turn()
+	list, count, upTo := j.full, j.waiting, j.taken
+	j.full, j.waiting, j.bytes = nil, 0, 0
 	j.mu.Unlock()
 	if len(list) > 0 {
 		err := j.store(list)
@@ -139,11 +158,16 @@ func (j *journal) batch() {
 			}
 		}
 		if err != nil && !j.failing {
-			j.log.Error("the Looking Glass can't write its journal", "journal", j.path, "error", err, "lost", len(list))
+			j.log.Error("the Looking Glass can't write its journal", "journal", j.path, "error", err, "lost", count)
 		}
 		j.failing = err != nil
 	}
 	j.mu.Lock()
+	for _, b := range list {
+		if b.reset(); len(j.free) < 2 && !b.huge() {
+			j.free = append(j.free, b)
+		}
+	}
 	if j.stored != upTo {
 		j.stored = upTo
 		close(j.moved)
@@ -212,7 +236,7 @@ func (j *journal) stats() (kept int64, oldest time.Time) {
 func (j *journal) memory() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.bytes + 2*sqliteCacheKB<<10
+	return j.bytes + 3*blockMost + 2*sqliteCacheKB<<10
 }
 
 // close writes what waits and closes the file.

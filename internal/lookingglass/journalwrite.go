@@ -5,15 +5,14 @@ import (
 	"compress/flate"
 	"encoding/binary"
 	"errors"
-	"slices"
 	"sync"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// store writes exchanges in one transaction.
-func (j *journal) store(list []*Exchange) (err error) {
+// store writes blocks in one transaction.
+func (j *journal) store(list []*block) (err error) {
 	if j.write == nil {
 		return errClosed
 	}
@@ -22,90 +21,40 @@ func (j *journal) store(list []*Exchange) (err error) {
 		return err
 	}
 	defer end(&err)
-	if err := j.blocks(list); err != nil {
-		return err
-	}
 	look := j.write.Prep(`INSERT INTO lookups VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)
 		ON CONFLICT DO UPDATE SET value = ?3, found = ?4, client = ?5, how = ?6, last = ?7, times = times + 1`)
-	for _, x := range list {
-		if l := x.Lookup; l != nil {
+	count := int64(0)
+	for _, b := range list {
+		if err := j.insert(b); err != nil {
+			return err
+		}
+		count += int64(b.count)
+		for _, l := range b.lookups {
 			j.looked++
-			if err := run(look, foldValue(l.Value), l.Attribute, l.Value, l.Found, x.Client.Kind, x.Client.How, x.Time.UnixMilli()); err != nil {
+			if err := run(look, foldValue(l.Value), l.Attribute, l.Value, l.Found, l.Client.Kind, l.Client.How, l.Last.UnixMilli()); err != nil {
 				return err
 			}
 		}
 	}
-	if j.count.Add(int64(len(list))) == int64(len(list)) {
-		j.oldest.Store(list[0].Time.UnixMilli())
+	if j.count.Add(count) == count {
+		j.oldest.Store(list[0].oldest)
 	}
 	return nil
 }
 
-// blocks writes exchanges as blocks: a large one is one by itself, and where a
-// number is missing another begins.
-func (j *journal) blocks(list []*Exchange) error {
-	defer j.block.reset()
-	for from := 0; from < len(list); {
-		j.block.reset()
-		upTo := from
-		for ; upTo < len(list) && len(j.block.b) < blockMost && list[upTo].Seq-list[from].Seq == int64(upTo-from); upTo++ {
-			before := len(j.block.b)
-			j.block.add(list[upTo])
-			if len(j.block.b)-before >= deflateFrom {
-				if upTo > from {
-					j.block.b = j.block.b[:before]
-				} else {
-					upTo++
-				}
-				break
-			}
-		}
-		if err := j.insert(list[from:upTo]); err != nil {
-			return err
-		}
-		from = upTo
-	}
-	return nil
-}
-
-// insert writes the block that was made of list.
-func (j *journal) insert(list []*Exchange) (err error) {
-	body, deflated := j.block.b, len(list) == 1 && len(j.block.b) >= deflateFrom
-	if deflated {
+func (j *journal) insert(b *block) (err error) {
+	body := b.b
+	if b.large() {
 		if body, err = deflate(body); err != nil {
 			return err
 		}
 	}
-	oldest, newest := list[0].Time, list[0].Time
-	j.ids = j.ids[:0]
-	for _, x := range list {
-		if x.Time.Before(oldest) {
-			oldest = x.Time
-		}
-		if x.Time.After(newest) {
-			newest = x.Time
-		}
-		for _, id := range x.Touched {
-			j.ids = append(j.ids, idHash(id))
-		}
-	}
-	slices.Sort(j.ids)
-	j.ids = slices.Compact(j.ids)
-	ids := make([]byte, 0, 4*len(j.ids))
-	for _, h := range j.ids {
+	hashes := b.touched()
+	ids := make([]byte, 0, 4*len(hashes))
+	for _, h := range hashes {
 		ids = binary.LittleEndian.AppendUint32(ids, h)
 	}
-	return run(j.write.Prep(`INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)`),
-		list[0].Seq, list[len(list)-1].Seq, oldest.UnixMilli(), newest.UnixMilli(), ids, deflated, body)
-}
-
-// idHash is what a block has of an id (FNV-1a).
-func idHash(id string) uint32 {
-	h := uint32(2166136261)
-	for i := range len(id) {
-		h = (h ^ uint32(id[i])) * 16777619
-	}
-	return h
+	return run(j.write.Prep(`INSERT OR REPLACE INTO blocks VALUES (?, ?, ?, ?, ?, ?, ?)`), b.first, b.last, b.oldest, b.newest, ids, b.large(), body)
 }
 
 // run executes a statement that returns nothing.

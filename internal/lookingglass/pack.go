@@ -204,12 +204,12 @@ func (u *unpacker) head(x *Exchange) error {
 	x.Seq, x.Time = u.number(), time.UnixMilli(u.number()).UTC()
 	x.Status = int(u.number())
 	x.Client.Kind, x.Op, x.Type, x.Target = u.text(), u.text(), u.text(), u.text()
-	x.Touched = lists(u, x.Touched[:0], func(id *string) { *id = u.text() })
+	x.Touched = listOf(u, x.Touched[:0], func(id *string) { *id = u.text() })
 	x.Path, x.Query, x.Name, x.Actor = u.text(), u.text(), u.text(), u.text()
 	x.Fault = nil
 	if u.flag() {
 		f := &Fault{ScimType: u.text(), Detail: u.text(), Section: u.text()}
-		f.Advice = lists(u, nil, func(a *Advice) { a.Client, a.Text = u.text(), u.text() })
+		f.Advice = listOf(u, nil, func(a *Advice) { a.Client, a.Text = u.text(), u.text() })
 		x.Fault = f
 	}
 	return u.err()
@@ -220,11 +220,11 @@ func (u *unpacker) rest(x *Exchange) error {
 	x.Micros = Split{u.number(), u.number(), u.number(), u.number()}
 	x.Request, x.Response = u.message(), u.message()
 	x.Filter = u.node(0)
-	x.Steps = lists(u, nil, func(s *Step) {
+	x.Steps = listOf(u, nil, func(s *Step) {
 		*s = Step{u.text(), u.text(), u.number(), u.number(), u.number(), int(u.number()), u.text()}
 	})
-	x.Changes = lists(u, nil, func(c *Change) { *c = Change{u.text(), u.text(), u.text()} })
-	x.Rules = lists(u, nil, func(r *Rule) { *r = Rule{u.text(), u.text()} })
+	x.Changes = listOf(u, nil, func(c *Change) { *c = Change{u.text(), u.text(), u.text()} })
+	x.Rules = listOf(u, nil, func(r *Rule) { *r = Rule{u.text(), u.text()} })
 	if u.flag() {
 		x.Lookup = &Lookup{u.text(), u.text(), int(u.number())}
 	}
@@ -232,7 +232,7 @@ func (u *unpacker) rest(x *Exchange) error {
 }
 
 func (u *unpacker) message() (m Message) {
-	m.Headers = lists(u, nil, func(h *Header) { *h = Header{u.text(), u.text()} })
+	m.Headers = listOf(u, nil, func(h *Header) { *h = Header{u.text(), u.text()} })
 	m.Body, m.Size, m.Cut, m.Hash = u.text(), u.number(), u.flag(), u.text()
 	return m
 }
@@ -245,7 +245,7 @@ func (u *unpacker) node(depth int) *Node {
 		return nil
 	}
 	n := &Node{Text: u.text(), Words: u.text()}
-	n.Under = lists(u, nil, func(under **Node) { *under = u.node(depth + 1) })
+	n.Under = listOf(u, nil, func(under **Node) { *under = u.node(depth + 1) })
 	return n
 }
 
@@ -256,8 +256,8 @@ func (u *unpacker) err() error {
 	return nil
 }
 
-// lists reads a list into one that may be used again; of none it is nil.
-func lists[T any](u *unpacker, list []T, one func(*T)) []T {
+// listOf reads a list into one that may be used again; of none it is nil.
+func listOf[T any](u *unpacker, list []T, one func(*T)) []T {
 	n := u.count()
 	if n == 0 {
 		return nil

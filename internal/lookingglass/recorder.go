@@ -66,6 +66,7 @@ type Recorder struct {
 
 	redaction       redaction // of the exchange at hand
 	asked, answered tape
+	lists           lists // of the exchange before
 }
 
 // task is what the worker does: an exchange, or telling that it came so far.
@@ -128,7 +129,11 @@ func (r *Recorder) work() {
 		} else {
 			r.lookups.add(x)
 		}
-		r.subs.publish(x)
+		if r.subs.publish(x) {
+			r.lists = lists{}
+		} else {
+			r.lists.of(x)
+		}
 	}
 }
 

@@ -51,8 +51,8 @@ func TestExplained(t *testing.T) {
 		}
 	}
 	got, err := s.Get(t.Context(), x.Seq)
-	if err != nil || got != x {
-		t.Errorf("Get: %v, %v", got, err)
+	if d := cmp.Diff(x, got); err != nil || d != "" {
+		t.Errorf("Get: %v, %s", err, d)
 	}
 	if got, err := s.Get(t.Context(), 99); got != nil || err != nil {
 		t.Errorf("Get of nothing: %v, %v", got, err)

@@ -7,76 +7,121 @@ import (
 	"time"
 )
 
-// ring is the newest exchanges, bounded in number and bytes.
+// ring is the newest exchanges, bounded in number and bytes. They are packed:
+// as objects they would keep the garbage collector busy.
 type ring struct {
-	mu    sync.RWMutex
-	list  []*Exchange // a circle
-	begin int         // of the oldest
-	count int
-	bytes int64
-	most  int64 // bytes
+	mu     sync.RWMutex
+	number int
+	most   int64 // bytes
+	closed []piece
+	bytes  int64 // of closed
+	open   packer
+	began  []moment // of open
+	count  int
 }
 
-func newRing(number int, bytes int64) *ring {
-	return &ring{list: make([]*Exchange, number), most: bytes}
+// piece is a block of the ring, of which the first gone exchanges are no longer
+// in it.
+type piece struct {
+	text    string
+	moments []moment
+	gone    int
 }
 
-func (r *ring) at(i int) *Exchange { return r.list[(r.begin+i)%len(r.list)] }
+// moment is when an exchange was.
+type moment struct{ seq, ms int64 }
+
+// pieceBytes bounds a piece, which has besides an eighth of the exchanges at
+// most.
+const pieceBytes = 64 << 10
+
+func newRing(number int, bytes int64) *ring { return &ring{number: number, most: bytes} }
 
 func (r *ring) add(x *Exchange) {
-	size := x.memory()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.count > 0 && (r.count == len(r.list) || r.bytes+size > r.most) {
-		r.bytes -= r.at(0).memory()
-		r.list[r.begin] = nil
-		r.begin = (r.begin + 1) % len(r.list)
-		r.count--
-	}
-	r.list[(r.begin+r.count)%len(r.list)] = x
+	r.open.add(x)
+	r.began = append(r.began, moment{x.Seq, x.Time.UnixMilli()})
 	r.count++
-	r.bytes += size
+	if len(r.open.b) >= pieceBytes || len(r.began) >= max(r.number/8, 1) {
+		r.closed = append(r.closed, piece{string(r.open.b), slices.Clone(r.began), 0})
+		r.bytes += int64(len(r.open.b))
+		r.open.reset()
+		r.began = r.began[:0]
+	}
+	for len(r.closed) > 0 && (r.count > r.number || r.bytes > r.most) {
+		p := &r.closed[0]
+		p.gone++
+		r.count--
+		if r.bytes > r.most {
+			r.count -= len(p.moments) - p.gone
+			p.gone = len(p.moments)
+		}
+		if p.gone == len(p.moments) {
+			r.bytes -= int64(len(p.text))
+			r.closed = slices.Delete(r.closed, 0, 1)
+		}
+	}
+}
+
+// oldest returns when the oldest was; false if there is none.
+func (r *ring) oldest() (moment, bool) {
+	switch {
+	case len(r.closed) > 0:
+		return r.closed[0].moments[r.closed[0].gone], true
+	case len(r.began) > 0:
+		return r.began[0], true
+	}
+	return moment{}, false
 }
 
 // first returns the Seq of the oldest, or 0.
 func (r *ring) first() int64 {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.count == 0 {
-		return 0
+	m, _ := r.oldest()
+	return m.seq
+}
+
+// pieces returns what there is now, the open one with it, and the Seq of the
+// oldest.
+func (r *ring) pieces() (list []piece, first int64) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	list = append(list, r.closed...)
+	if len(r.began) > 0 {
+		list = append(list, piece{string(r.open.b), slices.Clone(r.began), 0})
 	}
-	return r.at(0).Seq
+	m, _ := r.oldest()
+	return list, m.seq
 }
 
 // get returns the exchange of that Seq, or nil.
 func (r *ring) get(seq int64) *Exchange {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	i := sort.Search(r.count, func(i int) bool { return r.at(i).Seq >= seq })
-	if i == r.count || r.at(i).Seq != seq {
+	list, first := r.pieces()
+	i := sort.Search(len(list), func(i int) bool { return list[i].moments[len(list[i].moments)-1].seq >= seq })
+	if i == len(list) || seq < first {
 		return nil
 	}
-	return r.at(i)
+	found, err := newMatcher(Query{After: seq - 1, Before: seq + 1, Limit: 1}).pick(nil, list[i].text)
+	if err != nil || len(found) == 0 {
+		return nil
+	}
+	return found[0]
 }
 
 // find returns what matches, in the order and number that the query wants.
-func (r *ring) find(m *matcher) []*Exchange {
-	r.mu.RLock()
-	all := make([]*Exchange, r.count)
-	for i := range all {
-		all[i] = r.at(i)
-	}
-	r.mu.RUnlock()
+func (r *ring) find(m *matcher) (list []*Exchange) {
+	pieces, first := r.pieces()
+	visible := *m
+	visible.q.After = max(m.q.After, first-1)
 	if !m.q.Oldest {
-		slices.Reverse(all)
+		slices.Reverse(pieces)
 	}
-	var list []*Exchange
-	for _, x := range all {
-		if len(list) == m.q.Limit {
+	for _, p := range pieces {
+		var err error
+		if list, err = visible.pick(list, p.text); err != nil || len(list) >= m.q.Limit {
 			break
-		}
-		if m.matches(x) {
-			list = append(list, x)
 		}
 	}
 	return list
@@ -85,25 +130,8 @@ func (r *ring) find(m *matcher) []*Exchange {
 func (r *ring) stats() (kept int64, oldest time.Time, bytes int64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if r.count > 0 {
-		oldest = r.at(0).Time
+	if m, ok := r.oldest(); ok {
+		oldest = time.UnixMilli(m.ms).UTC()
 	}
-	return int64(r.count), oldest, r.bytes
-}
-
-// memory is about how many bytes the exchange takes.
-func (x *Exchange) memory() int64 {
-	n := 1024 + len(x.Path) + 3*len(x.Query) + len(x.Request.Body) + len(x.Response.Body)
-	for _, h := range x.Request.Headers {
-		n += 32 + len(h.Name) + len(h.Value)
-	}
-	n += 32*len(x.Response.Headers) + 64*len(x.Touched)
-	for _, s := range x.Steps {
-		n += 96 + len(s.Text)
-	}
-	for _, c := range x.Changes {
-		n += 48 + len(c.Path) + len(c.Before) + len(c.After)
-	}
-	x.Filter.each(func(f *Node) { n += 64 + len(f.Text) + len(f.Words) })
-	return int64(n)
+	return int64(r.count), oldest, r.bytes + int64(cap(r.open.b)) + int64(16*r.count)
 }

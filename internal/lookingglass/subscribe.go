@@ -56,11 +56,12 @@ func (l *subscribers) remove(s *subscriber) {
 	}
 }
 
-// publish never waits.
-func (l *subscribers) publish(x *Exchange) {
+// publish never waits. It reports whether anybody was told.
+func (l *subscribers) publish(x *Exchange) (told bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for s := range l.all {
+		told = true
 		select {
 		case s.ch <- Event{x, s.missed}:
 			s.missed = 0
@@ -68,6 +69,7 @@ func (l *subscribers) publish(x *Exchange) {
 			s.missed++
 		}
 	}
+	return told
 }
 
 func (l *subscribers) close() {

@@ -13,7 +13,9 @@ func TestNextIsForTheClient(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.user(okta, `{"userName":"there"}`)
-	bad := func(agent, name string) { w.do(agent, "POST", "/Users", `{"userName":"`+name+`","active":"perhaps"}`, 400) }
+	bad := func(agent, name string) {
+		w.do(agent, "POST", "/Users", `{"userName":"`+name+`","active":"perhaps"}`, 400)
+	}
 	bad(okta, "rita") // of which there is nothing to say to Okta alone
 	bad(entra, "edda")
 	bad("midPoint 4", "mia")
