@@ -44,6 +44,10 @@ type Options struct {
 	// those of this program.
 	NoMigrate bool
 
+	// Unfinished opens a copy that is not finished ([Target]), for who goes on
+	// with it.
+	Unfinished bool
+
 	// Migrations replaces the program's own, for tests; nil: those.
 	Migrations fs.FS
 }

@@ -318,7 +318,10 @@ func (t *Target) Finish(ctx context.Context) error {
 			}
 		}
 		for sequence, last := range map[string]int64{"resources_pk": t.h.Last, "changes_seq": t.h.Changes} {
-			if _, err := tx.Exec(ctx, `SELECT setval($1::regclass, greatest($2::bigint, 1), $2::bigint > 0)`, sequence, last); err != nil {
+			if last == 0 {
+				continue
+			}
+			if _, err := tx.Exec(ctx, `SELECT setval($1::regclass, greatest($2::bigint, last_value)) FROM `+sequence, sequence, last); err != nil {
 				return err
 			}
 		}

@@ -67,7 +67,7 @@ func (db *DB) open(ctx context.Context) (err error) {
 		return err
 	}
 	db.names.Store(w.names.clone())
-	if !db.o.still {
+	if !db.o.still && !db.o.Unfinished {
 		half, err := w.conn.text(readState)
 		if err != nil {
 			return err

@@ -49,7 +49,11 @@ type Options struct {
 	// MaxPagesForTests makes a disk full at so many pages; 0: no bound.
 	MaxPagesForTests int64
 
-	still bool // for a copy: nothing goes on by itself, and it may be half-done
+	// Unfinished opens a copy that is not finished ([Target]), for who goes on
+	// with it.
+	Unfinished bool
+
+	still bool // for a Target: nothing goes on by itself
 }
 
 func (o Options) defaults() Options {

@@ -309,10 +309,14 @@ func (t *Target) Finish(ctx context.Context) error {
 			return err
 		}
 		for table, last := range map[string]int64{"resources": t.h.Last, "changes": t.h.Changes} {
+			had, _, err := w.conn.one(`SELECT max(seq) FROM sqlite_sequence WHERE name = ?`, table)
+			if err != nil {
+				return err
+			}
 			if err := w.conn.exec(`DELETE FROM sqlite_sequence WHERE name = ?`, table); err != nil {
 				return err
 			}
-			if err := w.conn.exec(`INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)`, table, last); err != nil {
+			if err := w.conn.exec(`INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)`, table, max(had, last)); err != nil {
 				return err
 			}
 		}

@@ -40,6 +40,11 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Status      struct{ Config } `cmd:"" help:"Say what serves the data folder, or the PostgreSQL that is configured."`
 		Healthcheck struct{ Config } `cmd:"" help:"Ask the server that is configured so how it is; exit 0 if it is well."`
 		Migrate     migrateFlags     `cmd:"" help:"Bring the database to this program's schema, or say what that would do."`
+		Copy        copyFlags        `cmd:"" help:"Copy a whole directory into another database, also from any SCIM server, and compare the two; an interrupted copy goes on when it is run again."`
+		Export      exportFlags      `cmd:"" help:"Write the whole directory to a file, a JSON record a line, without what is never returned."`
+		Import      importFlags      `cmd:"" help:"Bring an export into an empty directory, or add to one what it lacks."`
+		Backup      backupFlags      `cmd:"" help:"Write a consistent copy of the SQLite database to a file, also while it is served."`
+		Restore     restoreFlags     `cmd:"" help:"Bring a backup back into the data folder."`
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
 		Why         whyFlags         `cmd:"" help:"Say whether a person is there, and if not, why; exit 1 if not, 3 if it can't be found out."`
 		Compare     compareFlags     `cmd:"" help:"Compare a list of people with the directory; exit 1 if somebody is missing, 3 if it can't be found out."`
@@ -78,6 +83,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	case "version":
 		fmt.Fprintln(stdout, "rollcall", Version())
 		return exitStopped
+	case "copy":
+		return cli.Copy.run(ctx, environ, stdout, stderr)
 	case "replay":
 		return cli.Replay.run(ctx, environ, stdout, stderr)
 	case "pactflow":
@@ -86,6 +93,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		return cli.PactflowEmulator.run(ctx, environ, stdout, stderr)
 	}
 	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config, "migrate": &cli.Migrate.Config,
+		"export": &cli.Export.Config, "import": &cli.Import.Config, "backup": &cli.Backup.Config, "restore": &cli.Restore.Config,
 		"users": &cli.Users.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
 	asks := command == "why" || command == "compare"
 	own := environ
@@ -110,7 +118,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		}
 		return usageOr(err)
 	}
-	if settings.PactFlow != nil && (command == "status" || command == "users" || command == "migrate") {
+	if settings.PactFlow != nil && slices.Contains([]string{"status", "users", "migrate", "export", "import", "backup", "restore"}, command) {
 		fmt.Fprintln(stderr, "rollcall: in façade mode there is no data folder: PactFlow keeps the people")
 		return exitFailed
 	}
@@ -129,6 +137,14 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		return cli.Migrate.run(ctx, words[1], settings, stdout, stderr)
 	case "healthcheck":
 		err = checkHealth(ctx, settings)
+	case "export":
+		err = cli.Export.run(ctx, settings, stdout, stderr)
+	case "import":
+		err = cli.Import.run(ctx, settings, os.Stdin, stdout, stderr)
+	case "backup":
+		err = cli.Backup.run(ctx, settings, stdout)
+	case "restore":
+		err = cli.Restore.run(ctx, settings, stdout)
 	case "users":
 		err = cli.Users.run(ctx, words[1], settings, stdout)
 	default:

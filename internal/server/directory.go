@@ -129,18 +129,9 @@ func (d *directory) authenticator(listen string) (auth.Authenticator, error) {
 
 // engine makes an engine that serves the core schemas and those of the folder.
 func (d *directory) engine(schemes []scim.AuthenticationScheme) (*engine.Engine, error) {
-	types := schema.Core()
-	if dir := d.s.Schemas; dir != "" {
-		info, err := os.Stat(dir)
-		if err == nil && !info.IsDir() {
-			err = errors.New("not a folder")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("ROLLCALL_SCHEMAS=%q: %w", printable(dir), bare(err))
-		}
-		if types, err = schema.Read(types, os.DirFS(dir)); err != nil {
-			return nil, err
-		}
+	types, err := d.s.resourceTypes()
+	if err != nil {
+		return nil, err
 	}
 	e, err := engine.New(d.store, engine.Config{
 		Types:    types,
@@ -158,6 +149,22 @@ func (d *directory) engine(schemes []scim.AuthenticationScheme) (*engine.Engine,
 	d.types.Store(&types)
 	d.current.Store(e)
 	return e, nil
+}
+
+// resourceTypes are the core types with those of the folder of schemas.
+func (s *Settings) resourceTypes() ([]*scim.ResourceType, error) {
+	types := schema.Core()
+	if s.Schemas == "" {
+		return types, nil
+	}
+	info, err := os.Stat(s.Schemas)
+	if err == nil && !info.IsDir() {
+		err = errors.New("not a folder")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ROLLCALL_SCHEMAS=%q: %w", printable(s.Schemas), bare(err))
+	}
+	return schema.Read(types, os.DirFS(s.Schemas))
 }
 
 // typeNamed returns the resource type of that name that is served, or nil.
