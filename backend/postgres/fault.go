@@ -28,10 +28,12 @@ func code(err error) string {
 
 // collided reports whether the server gave a transaction up in favour of
 // another one, or can't use a plan made before a migration: it may succeed when
-// it is run again.
+// it is run again. So may one that another has overtaken, so that a key is taken
+// or gone that was not when it was looked for: when run again it sees that, and
+// says what is wrong.
 func collided(err error) bool {
 	switch code(err) {
-	case "40001", "40P01":
+	case "40001", "40P01", "23503", "23505":
 		return true
 	case "0A000":
 		return strings.Contains(err.Error(), "cached plan")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -121,7 +122,8 @@ func (t *session) flush(ctx context.Context) (err error) {
 		if sd == nil {
 			p.SendQueryParams(s.sql, b.ParamValues, nil, b.ParamFormats, b.ResultFormats)
 		} else {
-			p.SendQueryStatement(sd, b.ParamValues, b.ParamFormats, b.ResultFormats)
+			// The pipeline keeps the formats until it reads; the builder uses them again.
+			p.SendQueryStatement(sd, b.ParamValues, b.ParamFormats, slices.Clone(b.ResultFormats))
 		}
 	}
 	if err := p.Sync(); err != nil {

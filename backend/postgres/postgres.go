@@ -31,6 +31,7 @@ type DB struct {
 	pool    *pgxpool.Pool
 	version int64           // of the schema that this program knows
 	tenants sync.Map        // name → int32, until a connection is made; a number never changes its tenant
+	convoys sync.Map        // convoyKey → *convoy
 	types   sync.Map        // typeKey → *scim.ResourceType, as last used
 	life    context.Context // ends with Close
 	end     context.CancelFunc

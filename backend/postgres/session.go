@@ -23,8 +23,9 @@ type session struct {
 	tenant int32 // 0: not there yet
 	slot   int16 // which row of counts this connection takes
 	trace  *scim.Trace
-	queue  []statement // not sent yet
-	batch  *batch      // of which the session is, if any
+	queue  []statement      // not sent yet
+	counts map[string]int64 // by how much the transaction changes the number of resources of a type
+	batch  *batch           // of which the session is, if any
 	stage  stage
 }
 
@@ -122,6 +123,7 @@ func (t *session) transaction(ctx context.Context, begin string, f func(*session
 // nothing after them.
 func (t *session) finish() {
 	if t.stage == under && t.batch == nil {
+		t.queueCounts()
 		t.stage = finishing
 		t.laterExec("COMMIT", func(int64) { t.stage = committed })
 	}

@@ -12,13 +12,17 @@ CREATE TABLE tenants (
     nests  boolean NOT NULL DEFAULT false -- a group was ever a member of a group
 );
 
--- Facts, of a tenant or, under number 0, of the database: keys of cursors.
+-- Facts, of a tenant or, under number 0, of the database: the keys of cursors,
+-- and the oldest schema version whose program may serve it as it is. A migration
+-- that older programs can't live with says so there.
 CREATE TABLE meta (
     tenant integer NOT NULL,
     key    text COLLATE "C" NOT NULL,
     value  bytea NOT NULL,
     PRIMARY KEY (tenant, key)
 );
+
+INSERT INTO meta (tenant, key, value) VALUES (0, 'serves from', '1');
 
 -- The order of creation, over all tenants.
 CREATE SEQUENCE resources_pk AS bigint;
@@ -127,7 +131,7 @@ CREATE TABLE refs (
     FOREIGN KEY (tenant, res) REFERENCES resources (tenant, pk)
 );
 
-CREATE INDEX refs_target ON refs (tenant, target, res);
+CREATE INDEX refs_target ON refs (tenant, left(target, 512), res); -- clients may send any length
 
 -- The change log, and the people each change touched besides its resource.
 -- Records of one resource are in the order of their seq; those of others may
@@ -196,7 +200,7 @@ CREATE TABLE deleted (
 
 CREATE UNIQUE INDEX deleted_id ON deleted (tenant, id);
 CREATE INDEX deleted_list ON deleted (tenant, type, time);
-CREATE INDEX deleted_name ON deleted (tenant, type, name_fold, time);
+CREATE INDEX deleted_name ON deleted (tenant, type, left(name_fold, 256), time);
 CREATE INDEX deleted_time ON deleted (tenant, time);
 
 -- The groups they were in, by resources.pk, which these may outlive.

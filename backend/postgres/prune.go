@@ -1,0 +1,125 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// pruneStep bounds the rows that one transaction removes of what is too old,
+// pruneEvery is how often that is looked for, and finishEvery how often deletes
+// that an instance has left half done are.
+const (
+	pruneStep   = 2_000
+	pruneEvery  = time.Hour
+	finishEvery = 30 * time.Second
+)
+
+// pruneForever keeps the change log as long as Options.HistoryDays says, and
+// what was deleted as long as Options.UndeleteDays does, and finishes deletes.
+// Every instance does so: what another one has removed is not there any more.
+func (db *DB) pruneForever() {
+	tick := time.NewTicker(finishEvery)
+	defer tick.Stop()
+	var pruned time.Time
+	for {
+		if time.Since(pruned) >= pruneEvery {
+			pruned = time.Now()
+			if err := db.prune(db.life); err != nil && db.life.Err() == nil && !errors.Is(err, errClosed) {
+				db.o.Logger.Warn("postgres: what is too old was not removed; it is tried again later", "err", err)
+			}
+		}
+		select {
+		case <-tick.C:
+			db.finishDeletes()
+		case <-db.life.Done():
+			return
+		}
+	}
+}
+
+// prune removes what is too old, in small steps between which others write.
+func (db *DB) prune(ctx context.Context) error {
+	tenants, err := db.tenantsOf(ctx, `SELECT tenant FROM tenants`)
+	if err != nil {
+		return err
+	}
+	oldest := db.o.Now().AddDate(0, 0, -db.o.HistoryDays).UnixMilli()
+	for _, s := range tenants {
+		undeletable := db.undeletable()
+		if err := s.inSteps(ctx, func(t *session) (int64, error) { return t.purgeOnce(ctx, undeletable) }); err != nil {
+			return err
+		}
+		if db.o.HistoryDays <= 0 {
+			continue
+		}
+		if err := s.inSteps(ctx, func(t *session) (int64, error) { return t.pruneOnce(ctx, oldest) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inSteps runs step in transactions until it removes fewer than pruneStep rows.
+func (s *Store) inSteps(ctx context.Context, step func(*session) (int64, error)) error {
+	for {
+		var n int64
+		err := s.write(ctx, func(t *session) (err error) {
+			n, err = step(t)
+			return err
+		})
+		if err != nil || n < pruneStep {
+			return err
+		}
+	}
+}
+
+// pruneOnce removes at most pruneStep rows of records from before oldest, the
+// oldest first, and returns how many; more for a record that touched nobody.
+func (t *session) pruneOnce(ctx context.Context, oldest int64) (n int64, err error) {
+	var old []int64
+	over := false
+	err = t.each(ctx, `SELECT seq, time FROM changes WHERE tenant = $1 ORDER BY seq LIMIT $2`, func(rows pgx.Rows) error {
+		var seq, at int64
+		err := rows.Scan(&seq, &at)
+		// A clock that was set back must not let records through out of order.
+		if over = over || at >= oldest; !over {
+			old = append(old, seq)
+		}
+		return err
+	}, t.tenant, pruneStep)
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	n, err = t.exec(ctx, `DELETE FROM changes_people WHERE tenant = $1 AND (change, person) IN (
+		SELECT p.change, p.person FROM changes_people p WHERE p.tenant = $1 AND p.change = ANY($2::bigint[]) LIMIT $3)`, t.tenant, old, pruneStep)
+	if err != nil || n >= pruneStep {
+		return n, err // more of these records may be left
+	}
+	m, err := t.exec(ctx, `DELETE FROM changes WHERE tenant = $1 AND seq = ANY($2::bigint[])`, t.tenant, old)
+	return n + m, err
+}
+
+// purgeOnce removes for good what was deleted up to oldest, in a step that
+// touches about pruneStep rows, and returns how many it touched.
+func (t *session) purgeOnce(ctx context.Context, oldest int64) (n int64, err error) {
+	var old []int64
+	err = t.each(ctx, `SELECT pk FROM deleted WHERE tenant = $1 AND time <= $2 ORDER BY time LIMIT $3 FOR UPDATE SKIP LOCKED`, func(rows pgx.Rows) error {
+		var pk int64
+		err := rows.Scan(&pk)
+		old = append(old, pk)
+		return err
+	}, t.tenant, oldest, pruneStep)
+	if err != nil || len(old) == 0 {
+		return 0, err
+	}
+	n, err = t.exec(ctx, `DELETE FROM deleted_groups WHERE tenant = $1 AND (res, grp) IN (
+		SELECT g.res, g.grp FROM deleted_groups g WHERE g.tenant = $1 AND g.res = ANY($2::bigint[]) LIMIT $3)`, t.tenant, old, pruneStep)
+	if err != nil || n >= pruneStep {
+		return n, err // more of these may be left
+	}
+	m, err := t.exec(ctx, `DELETE FROM deleted WHERE tenant = $1 AND pk = ANY($2::bigint[])`, t.tenant, old)
+	return n + m, err
+}
