@@ -17,7 +17,12 @@ import (
 // blocks returns the code blocks of README.md in a language.
 func blocks(t *testing.T, language string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	return blocksOf(t, "README.md", language)
+}
+
+func blocksOf(t *testing.T, file, language string) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +31,7 @@ func blocks(t *testing.T, language string) []string {
 		found = append(found, string(m[1]))
 	}
 	if len(found) == 0 {
-		t.Fatalf("README.md has no block in %s", language)
+		t.Fatalf("%s has no block in %s", file, language)
 	}
 	return found
 }

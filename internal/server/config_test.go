@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -183,51 +182,6 @@ func TestDatabaseSettings(t *testing.T) {
 		text := out.String()
 		if strings.Contains(text, "hunter2") || args[0] != "serve" && (code == 0 || strings.Count(text, "\n") != 1 || !strings.Contains(text, "postgres://127.0.0.1:1/people")) {
 			t.Errorf("rollcall %v: exit %d, %s", args, code, text)
-		}
-	}
-}
-
-// TestManual: what --help lists is what docs/configuration.md has in its tables,
-// flag, variables and default alike.
-func TestManual(t *testing.T) {
-	t.Parallel()
-	manual, err := os.ReadFile("../../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	documented := map[string]bool{}
-	for _, name := range regexp.MustCompile("`([A-Z]+_[A-Z0-9_]+)`").FindAllStringSubmatch(string(manual), -1) {
-		documented[name[1]] = true
-	}
-	known := map[string]bool{"GOMEMLIMIT": true, "HTTPS_PROXY": true, "HTTP_PROXY": true, "NO_PROXY": true, "SSL_CERT_FILE": true, "SSL_CERT_DIR": true}
-	for _, f := range server.Fields() {
-		for _, name := range f.Variables {
-			known[name] = true
-			if !documented[name] {
-				t.Errorf("docs/configuration.md lacks %s", name)
-			}
-		}
-		line := ""
-		for l := range strings.Lines(string(manual)) {
-			if strings.HasPrefix(l, "|") && strings.Contains(l, "`"+f.Variables[0]+"`") {
-				line = l
-				break
-			}
-		}
-		flag := "| –"
-		if f.Flag != "" {
-			flag = "| `--" + f.Flag + "`"
-		}
-		if !strings.HasPrefix(line, flag+" |") {
-			t.Errorf("docs/configuration.md: %s is not in a line of %s: %s", f.Variables[0], flag, line)
-		}
-		if f.Default != "" && !strings.ContainsAny(f.Default, " ") && !strings.Contains(line, "`"+f.Default+"`") {
-			t.Errorf("docs/configuration.md: the line of %s lacks its default %s: %s", f.Variables[0], f.Default, line)
-		}
-	}
-	for name := range documented {
-		if !known[name] {
-			t.Errorf("docs/configuration.md has %s, which the program does not know", name)
 		}
 	}
 }

@@ -53,6 +53,7 @@ type facts struct {
 	Profile string    `json:"profile"`
 	Types   string    `json:"types"`  // digest of what is served
 	Tokens  string    `json:"tokens"` // digest, keyed: it tells equal from different and no more
+	Key     string    `json:"key"`    // which key that was
 }
 
 // join makes this instance known to the others, and goes on doing so until
@@ -61,7 +62,8 @@ func (d *directory) join(ctx context.Context, self status) {
 	host, _ := os.Hostname()
 	f := d.fleet
 	f.facts = func() facts {
-		return facts{self.Version, host, self.PID, self.Started, self.Listen, self.Base, self.Open, d.s.Profile.Name, d.typesDigest(), d.tokensDigest()}
+		tokens, key := d.tokensDigest()
+		return facts{self.Version, host, self.PID, self.Started, self.Listen, self.Base, self.Open, d.s.Profile.Name, d.typesDigest(), tokens, key}
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var task sync.WaitGroup
@@ -128,6 +130,9 @@ func (f *fleet) compare(self facts, others []postgres.Instance) {
 		if o.Seen > 3*f.beat || json.Unmarshal([]byte(o.Facts), &other) != nil {
 			continue
 		}
+		if other.Key != self.Key { // one of both has yet to learn of a new key
+			other.Tokens = self.Tokens
+		}
 		var differ []string
 		for _, d := range []struct{ what, here, there string }{
 			{"the schemas (ROLLCALL_SCHEMAS; what one does not know is lost when it writes)", self.Types, other.Types},
@@ -187,12 +192,17 @@ func (d *directory) typesDigest() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// tokensDigest identifies the tokens to who has the keys of the database.
-func (d *directory) tokensDigest() string {
+// tokensDigest identifies the tokens to who has the keys of the database, and
+// the key that it was made with.
+func (d *directory) tokensDigest() (tokens, key string) {
+	under := d.cursorKeys()[0]
+	digest := func(text string) string {
+		mac := hmac.New(sha256.New, under)
+		mac.Write([]byte(text))
+		return hex.EncodeToString(mac.Sum(nil)[:8])
+	}
 	list := slices.Sorted(slices.Values(d.tokens))
-	mac := hmac.New(sha256.New, d.cursorKeys()[0])
-	mac.Write([]byte("tokens of the instances\n" + strings.Join(list, "\n")))
-	return hex.EncodeToString(mac.Sum(nil)[:8])
+	return digest("tokens of the instances\n" + strings.Join(list, "\n")), digest("this key")
 }
 
 // fleetStatus writes which instances serve the database.
