@@ -27,27 +27,43 @@ const testToken = "test-token-0123456789"
 // through HAProxy and one that knows all its hosts.
 type rig struct {
 	cluster   *failover.Cluster
-	binary    string
 	instances []*failover.Instance
 	loads     []*failover.Load
 	rows      []string
 }
 
-// program builds Rollcall as it is shipped.
-func program(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "rollcall")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", path, "github.com/rollcall-scim/rollcall/cmd/rollcall")
+// program is Rollcall as it is shipped.
+var program string
+
+// build builds it and returns the folder it is in.
+func build() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "rollcall-ha-program"); err != nil {
+		return "", err
+	}
+	program = filepath.Join(dir, "rollcall")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", program, "github.com/rollcall-scim/rollcall/cmd/rollcall") //nolint:noctx // bounded by the test's time
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		return "", fmt.Errorf("%w\n%s", err, out)
 	}
-	return path
+	return dir, nil
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	dir, err := build()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
 }
 
 func newRig(t *testing.T, s failover.Settings) *rig {
 	t.Helper()
-	r := &rig{binary: program(t)}
+	r := &rig{}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	began := time.Now()
@@ -71,7 +87,7 @@ func newRig(t *testing.T, s failover.Settings) *rig {
 // serve starts an instance, which ends with the test.
 func (r *rig) serve(ctx context.Context, t *testing.T, url string, settings ...string) *failover.Instance {
 	t.Helper()
-	i, err := failover.NewInstance(ctx, r.binary, t.TempDir(), url, testToken, settings...)
+	i, err := failover.NewInstance(ctx, program, t.TempDir(), url, testToken, settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,6 +248,7 @@ func (r *rig) agree(ctx context.Context, t *testing.T) (faults []string) {
 // instances go on by themselves. The short run has the two faults that matter
 // most.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, failover.Settings{})
 	if testing.Short() {
 		r.suffer(t, "the leader is killed", killLeader)
