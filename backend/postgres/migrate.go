@@ -54,6 +54,12 @@ func Migrate(ctx context.Context, url string, o Options) (from, to int64, err er
 	db := &DB{o: o.defaults()}
 	c, err := db.config(url)
 	if err == nil {
+		var s Status
+		if s, err = db.status(ctx, c.ConnConfig); err == nil && s.Have > s.Want {
+			err = fmt.Errorf("the database has schema %d, this program knows %d: %w", s.Have, s.Want, ErrNewer)
+		}
+	}
+	if err == nil {
 		from, to, err = db.migrate(ctx, c.ConnConfig)
 	}
 	if err != nil {
@@ -116,6 +122,26 @@ func (db *DB) provided(c *pgx.ConnConfig, f func(*sql.DB, *goose.Provider) error
 	return f(pool, p)
 }
 
+// oldest is the least version of the server, as it numbers them.
+const oldest = 150000
+
+// suits looks whether the server and the database are of the kind that is needed.
+func suits(ctx context.Context, pool *sql.DB) error {
+	var version int
+	var text, encoding string
+	err := pool.QueryRowContext(ctx, `SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
+		current_setting('server_encoding')`).Scan(&version, &text, &encoding)
+	switch {
+	case err != nil:
+		return err
+	case version < oldest:
+		return fmt.Errorf("the server is PostgreSQL %s; version 15 or newer is needed", text)
+	case encoding != "UTF8":
+		return fmt.Errorf("the database's encoding is %s; create one with ENCODING 'UTF8'", encoding)
+	}
+	return nil
+}
+
 func (db *DB) migrate(ctx context.Context, c *pgx.ConnConfig) (from, to int64, err error) {
 	err = db.provided(c, func(pool *sql.DB, p *goose.Provider) error {
 		done, err := p.Up(ctx)
@@ -133,6 +159,9 @@ func (db *DB) migrate(ctx context.Context, c *pgx.ConnConfig) (from, to int64, e
 
 func (db *DB) status(ctx context.Context, c *pgx.ConnConfig) (s Status, err error) {
 	err = db.provided(c, func(pool *sql.DB, p *goose.Provider) error {
+		if err := suits(ctx, pool); err != nil {
+			return err
+		}
 		if s.Have, s.Want, err = versions(ctx, pool, p); err != nil {
 			return err
 		}

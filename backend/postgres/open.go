@@ -4,13 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-scim/rollcall/internal/transfer"
-	"github.com/rollcall-scim/rollcall/scim"
 )
 
 // Open opens the database at url, in the form of libpq
@@ -48,7 +45,7 @@ func (db *DB) open(ctx context.Context, url string) error {
 		if err := t.makeKeys(ctx); err != nil {
 			return err
 		}
-		if _, half, err := t.one(ctx, `SELECT 1 FROM meta WHERE tenant = 0 AND key = 'transfer'`); err != nil || half {
+		if _, half, err := t.one(ctx, `SELECT 1 FROM meta WHERE tenant = 0 AND key = 'transfer'`); err != nil || half && !db.o.Unfinished {
 			return cmp.Or(err, transfer.ErrUnfinished)
 		}
 		unfinished, err = t.unfinished(ctx)
@@ -61,6 +58,7 @@ func (db *DB) open(ctx context.Context, url string) error {
 		db.spawn(db.finishDeletes)
 	}
 	db.spawn(db.pruneForever)
+	db.spawn(func() { db.watch(config.ConnConfig.Copy()) })
 	return nil
 }
 
@@ -149,13 +147,4 @@ func (t *session) makeKeys(ctx context.Context) error {
 	}
 	_, err = t.exec(ctx, `INSERT INTO meta (tenant, key, value) VALUES (0, 'cursor keys', $1) ON CONFLICT DO NOTHING`, key)
 	return err
-}
-
-// explain puts the cause of a failed start into words.
-func explain(err error) error {
-	var e *scim.Error
-	if errors.As(err, &e) && e.Err != nil {
-		err = e.Err
-	}
-	return fmt.Errorf("postgres: %w", err)
 }

@@ -94,6 +94,9 @@ func (db *DB) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	if db.life.Err() != nil && db.isClosed() {
 		return nil, errClosed
 	}
+	if db.away.Load() {
+		return nil, errAway
+	}
 	waiting, cancel := context.WithTimeoutCause(ctx, acquireTimeout, errBusy)
 	defer cancel()
 	c, err := db.pool.Acquire(waiting)

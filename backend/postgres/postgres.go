@@ -19,6 +19,7 @@ package postgres
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -33,6 +34,7 @@ type DB struct {
 	tenants sync.Map        // name → int32, until a connection is made; a number never changes its tenant
 	convoys sync.Map        // convoyKey → *convoy
 	types   sync.Map        // typeKey → *scim.ResourceType, as last used
+	away    atomic.Bool     // the server does not answer, as watch found last
 	life    context.Context // ends with Close
 	end     context.CancelFunc
 	tasks   sync.WaitGroup
