@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -50,30 +52,52 @@ func runGlass(ctx context.Context, b *bench) (err error) {
 			}
 		}},
 	} {
-		var ratios []float64
+		var ratios, costs []float64
 		rates := map[string][]float64{}
 		for round := range 3 * b.o.rounds { // short ones in turn: other work on the machine meets both
-			one := map[string]float64{}
+			one, cpu := map[string]float64{}, map[string]float64{}
 			order := []string{"true", "false"}
 			if round%2 == 1 {
 				order = []string{"false", "true"}
 			}
 			for _, on := range order {
+				before := sides[on].srv.cpu()
 				s, err := load(ctx, b.o.workers, b.o.seconds, 0, op.next(sides[on]))
 				if err != nil {
 					return err
 				}
-				one[on] = s.rate
+				one[on], cpu[on] = s.rate, float64((sides[on].srv.cpu()-before).Microseconds())/float64(len(s.latencies))
 				rates[on] = append(rates[on], s.rate)
 			}
-			ratios = append(ratios, one["true"]/one["false"])
+			ratios, costs = append(ratios, one["true"]/one["false"]), append(costs, cpu["true"]-cpu["false"])
 		}
 		ratio := median(ratios)
 		b.add(result{"recorder on, " + op.name, fmt.Sprintf("%.0f/s, off %.0f/s", median(rates["true"]), median(rates["false"])),
 			ratio, ">= 0.95 x off", ratio >= 0.95})
+		b.add(result{"recorder on, " + op.name, "CPU of the server, µs more for each", median(costs), "", true})
 	}
 	more := float64(sides["true"].srv.status("VmRSS")-sides["false"].srv.status("VmRSS")) / 1e6
 	b.add(result{"recorder's memory", "resident, more than without", more, "< 64 MB", more < 64})
 	b.print()
 	return nil
+}
+
+// cpu is the time that the server's threads have run so far, to a hundredth of a
+// second; 0 where there is no /proc.
+func (s *server) cpu() time.Duration {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(s.cmd.Process.Pid), "stat"))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(data), ") ") // the name may have blanks in it
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	system, err2 := strconv.ParseInt(fields[12], 10, 64)
+	if err != nil || err2 != nil {
+		return 0
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
 }

@@ -3,8 +3,8 @@ package lookingglass
 import "time"
 
 // Exchange is one request and its answer as the recorder keeps it: redacted,
-// cut, and explained. Its JSON form is that of the journal, the event stream
-// and the downloads. Exchanges are shared and must not be modified.
+// cut, and explained. Its JSON form is that of the event stream and the
+// downloads; the journal packs it. Exchanges are shared and must not be modified.
 type Exchange struct {
 	Seq    int64     `json:"seq"` // of the recorder, ascending; survives a restart where there is a journal
 	ID     string    `json:"id"`  // X-Request-Id
