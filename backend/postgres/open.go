@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-scim/rollcall/internal/transfer"
+	"github.com/rollcall-scim/rollcall/scim"
 )
 
 // Open opens the database at url, in the form of libpq
@@ -89,12 +91,20 @@ func (db *DB) spawn(f func()) bool {
 	return true
 }
 
-// Ping returns nil if the database answers and this program may still serve it.
+// Ping returns nil if the database answers, can be written to, and may still be
+// served by this program.
 func (db *DB) Ping(ctx context.Context) error {
 	return db.Tenant("").peek(ctx, func(t *session) error {
 		from, err := t.servesFrom(ctx)
-		if err == nil && from > db.version {
-			err = unavailable(tooOld(from, db.version), tooOld(from, db.version).Error())
+		if err != nil {
+			return err
+		}
+		if from > db.version {
+			return unavailable(tooOld(from, db.version), tooOld(from, db.version).Error())
+		}
+		_, readOnly, err := t.one(ctx, `SELECT 1 WHERE current_setting('transaction_read_only')::boolean`)
+		if err == nil && readOnly {
+			err = scim.Unavailable(errors.New("postgres: the database is read-only"))
 		}
 		return err
 	})

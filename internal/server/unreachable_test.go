@@ -1,11 +1,15 @@
 package server_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-scim/rollcall/internal/pgtest"
 	"github.com/rollcall-scim/rollcall/internal/server"
@@ -172,5 +176,75 @@ func TestDrain(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestReadOnly: a database that can't be written to, such as a standby, is 503
+// to writers and not ready; who reads is served.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	both, db := instances(t, 1)
+	r := both[0]
+	id := r.create("ada")
+	name := db[strings.LastIndex(db, "/")+1:]
+	name, _, _ = strings.Cut(name, "?")
+	end := `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+	pgtest.Exec(t, db, `ALTER DATABASE `+name+` SET default_transaction_read_only = on`, end)
+	waitFor(t, "not ready", func() bool { return r.do("GET", "/health/ready", "").status == 503 })
+	a := r.do("POST", "/scim/v2/Users", `{"userName":"grace"}`)
+	if a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "read-only") {
+		t.Errorf("a write: %d %s", a.status, a.body)
+	}
+	if a := r.do("GET", "/scim/v2/Users/"+id, ""); a.status != 200 {
+		t.Errorf("a read: %d %s", a.status, a.body)
+	}
+	pgtest.Exec(t, db, `SET default_transaction_read_only = off`, `ALTER DATABASE `+name+` RESET default_transaction_read_only`, end)
+	back(t, r)
+	r.create("grace")
+}
+
+// TestLockedRow: a row that somebody else holds is 503 in time to who wants to
+// change it, and holds up nobody else.
+func TestLockedRow(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Database(t)
+	r := instance(t, db, "ROLLCALL_DATABASE_TIMEOUT=1s", "ROLLCALL_DATABASE_CONNECTIONS=4")
+	id, other := r.create("ada"), r.create("grace")
+	c, err := pgx.Connect(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.WithoutCancel(t.Context()))
+	if _, err := c.Exec(t.Context(), `BEGIN`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Exec(t.Context(), `SELECT 1 FROM resources WHERE id = $1 FOR UPDATE`, id); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 8 {
+		r := r.as(t)
+		wg.Go(func() {
+			began := time.Now()
+			a := r.do("PATCH", "/scim/v2/Users/"+id, fmt.Sprintf(patchOp, fmt.Sprintf(`{"op":"replace","path":"title","value":"T%d"}`, i)))
+			if a.status != 503 || a.header.Get("Retry-After") == "" || time.Since(began) > 25*time.Second {
+				t.Errorf("PATCH of a row that is held: %d after %s: %s", a.status, time.Since(began), a.body)
+			}
+		})
+	}
+	for range 5 {
+		if a := r.do("GET", "/scim/v2/Users/"+id, ""); a.status != 200 {
+			t.Errorf("GET: %d %s", a.status, a.body)
+		}
+		if a := r.do("PATCH", "/scim/v2/Users/"+other, fmt.Sprintf(patchOp, `{"op":"replace","path":"title","value":"T"}`)); a.status != 200 {
+			t.Errorf("PATCH of another: %d %s", a.status, a.body)
+		}
+	}
+	wg.Wait()
+	if _, err := c.Exec(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	if a := r.do("PATCH", "/scim/v2/Users/"+id, fmt.Sprintf(patchOp, `{"op":"replace","path":"title","value":"T"}`)); a.status != 200 {
+		t.Errorf("PATCH afterwards: %d %s", a.status, a.body)
 	}
 }
