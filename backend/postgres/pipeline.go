@@ -82,7 +82,7 @@ func (t *session) flush(ctx context.Context) (err error) {
 		return nil
 	}
 	// A server that vanished without a word does not end a statement by itself.
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*t.db.o.StatementTimeout, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, t.db.o.StatementTimeout+silence, errSilent)
 	defer cancel()
 	if t.db.flushed != nil {
 		t.db.flushed()
@@ -185,6 +185,9 @@ func (t *session) result(p *pgconn.Pipeline, s statement) (n int64, err error) {
 
 // errAborted is the error of a commit after a statement that failed.
 var errAborted = errors.New("postgres: a transaction that had failed was rolled back")
+
+// silence is how much longer than a statement may take a server may say nothing.
+const silence = 2 * time.Second
 
 var errSilent = errors.New("the database has not answered for too long")
 

@@ -59,21 +59,24 @@ func (s *Store) together(ctx context.Context, c *creation) error {
 	v.waiting = append(v.waiting, r)
 	v.next()
 	v.mu.Unlock()
-	select {
-	case <-r.lead:
-		v.drive(s, r)
-	case <-r.done:
-	case <-ctx.Done():
-		if v.leave(r) {
+	for {
+		select {
+		case <-r.lead:
+			go v.drive(s, r) // which may last longer than its caller stays
+		case <-r.done:
+			return r.err
+		case <-ctx.Done():
+			if v.leave(r) {
+				return ctx.Err()
+			}
+			select { // it was on its way already, and may be stored
+			case <-r.lead:
+				go v.drive(s, r)
+			default:
+			}
 			return ctx.Err()
 		}
-		select { // it was on its way already
-		case <-r.lead:
-			v.drive(s, r)
-		case <-r.done:
-		}
 	}
-	return r.err
 }
 
 // next lets the first that waits lead, if a lane is free.
