@@ -25,7 +25,7 @@ var layers = map[string][]string{
 	"scim/scimtest":         {"scim", "scim/schema", "scim/filter", "scim/patch", "backend/memory"}, // the reference
 	"auth":                  {"scim"},
 	"backend/memory":        {"scim", "scim/filter"},
-	"backend/sqlite":        {"scim", "internal/sqlfilter", "internal/changelog", "internal/stored"},
+	"backend/sqlite":        {"scim", "internal/sqlfilter", "internal/changelog", "internal/stored", "internal/tenant"},
 	"backend/postgres":      {"scim", "internal/sqlfilter", "internal/changelog", "internal/stored"},
 	"backend/facade":        {"scim", "scim/filter"},
 	"backend/pactflow":      {"scim", "scim/filter", "scim/schema", "backend/facade"},
@@ -36,6 +36,8 @@ var layers = map[string][]string{
 	"internal/sqlfilter":           {"scim"},
 	"internal/changelog":           {"scim"},
 	"internal/stored":              {"scim"},
+	"internal/tenant":              {"scim", "scim/compat", "scim/schema"},
+	"internal/tenant/tenanttest":   {"scim", "scim/schema", "internal/tenant"},
 	"internal/replay":              {},
 	"internal/password":            {},
 	"internal/takeover":            {"scim", "scim/schema"},

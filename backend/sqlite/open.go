@@ -87,9 +87,16 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	_, removing, err := w.conn.one(`SELECT 1 FROM tenants WHERE removed > 0 LIMIT 1`)
+	if err != nil {
+		return err
+	}
 	go w.loop()
 	if unfinished {
 		db.spawn(db.finishDeletes)
+	}
+	if removing {
+		db.spawn(db.finishRemovals)
 	}
 	db.spawn(db.pruneForever)
 	return nil

@@ -1,8 +1,6 @@
 package tenant
 
-import (
-	"context"
-)
+import "context"
 
 // AddTenant makes a tenant. Its name must be a new one; see CheckName.
 func (r *Registry) AddTenant(ctx context.Context, name string, s Settings) (Tenant, error) {
@@ -50,28 +48,28 @@ func (r *Registry) Tokens(ctx context.Context, tenant string) ([]Token, error) {
 // AddToken makes a token of a tenant. No live token of it may have the name.
 func (r *Registry) AddToken(ctx context.Context, tenant string, s Spec) (Issued, error) {
 	defer r.changed()
-	new := Issued{Secret: newSecret()}
+	made := Issued{Secret: newSecret()}
 	err := r.store.ChangeTokens(ctx, tenant, func(have []Token) (put []Token, drop []string, err error) {
-		new.Token, err = add(have, tenant, s, new.Secret, r.o.Now())
-		return []Token{new.Token}, surplus(have, r.o.Now()), err
+		made.Token, err = add(have, tenant, s, made.Secret, r.o.Now())
+		return []Token{made.Token}, surplus(have, r.o.Now()), err
 	})
-	return given(new, err)
+	return given(made, err)
 }
 
 // RotateToken makes the successor of a token, which is named by its ID or name,
 // and gives the predecessor an end; both are live until then. The tokens that it
 // returns beside the new one are the predecessors as they are now.
-func (r *Registry) RotateToken(ctx context.Context, tenant, which string, o Rotation) (new Issued, before []Token, err error) {
+func (r *Registry) RotateToken(ctx context.Context, tenant, which string, o Rotation) (made Issued, before []Token, err error) {
 	defer r.changed()
-	new.Secret = newSecret()
+	made.Secret = newSecret()
 	err = r.store.ChangeTokens(ctx, tenant, func(have []Token) (put []Token, drop []string, err error) {
-		new.Token, before, err = rotate(have, tenant, which, o, new.Secret, r.o.Now())
-		return append([]Token{new.Token}, before...), surplus(have, r.o.Now()), err
+		made.Token, before, err = rotate(have, tenant, which, o, made.Secret, r.o.Now())
+		return append([]Token{made.Token}, before...), surplus(have, r.o.Now()), err
 	})
-	if new, err = given(new, err); err != nil {
-		return new, nil, err
+	if made, err = given(made, err); err != nil {
+		return made, nil, err
 	}
-	return new, before, nil
+	return made, before, nil
 }
 
 // RevokeToken ends a token, which is named by its ID, or all live ones of a
@@ -89,9 +87,9 @@ func (r *Registry) RevokeToken(ctx context.Context, tenant, which string) (gone 
 }
 
 // given is a token that was stored, or nothing.
-func given(new Issued, err error) (Issued, error) {
+func given(made Issued, err error) (Issued, error) {
 	if err != nil {
 		return Issued{}, err
 	}
-	return new, nil
+	return made, nil
 }
