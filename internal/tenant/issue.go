@@ -109,8 +109,12 @@ func rotate(have []Token, tenant, which string, r Rotation, secret string, now t
 		}
 	}
 	if len(before) > 1 && !r.Now {
-		return next, nil, fmt.Errorf("%w: the token %q is being rotated: two are live, the older one until %s; revoke it (%s), or rotate so that both end now",
-			ErrTooMany, old.Name, before[0].Expires.Format(time.RFC3339), before[0].ID)
+		first := before[0]
+		if first.Replaces == before[1].ID {
+			first = before[1]
+		}
+		return next, nil, fmt.Errorf("%w: the token %q is being rotated and two of it are live; revoke the older one, %s, or rotate so that both end now",
+			ErrTooMany, old.Name, first.ID)
 	}
 	spec := Spec{Name: old.Name, Scopes: old.Scopes, Expires: r.Expires}
 	if spec.Expires.IsZero() && !old.Expires.IsZero() {
@@ -152,20 +156,34 @@ func revoke(have []Token, tenant, which string, now time.Time) (gone []Token, er
 	return gone, nil
 }
 
-// pick returns the token of an ID, or the newest of a name, a live one if there
-// is one.
+// pick returns the token of an ID, or of a name: a live one rather than another,
+// one without a successor rather than its predecessor, and then the newest.
 func pick(have []Token, tenant, which string, now time.Time) (found Token, err error) {
-	ok := false
+	replaced := map[string]bool{}
+	for i := range have {
+		replaced[have[i].Replaces] = true
+	}
+	best := -1
 	for i := range have {
 		t := have[i]
 		if t.ID == which {
 			return t, nil
 		}
-		if strings.EqualFold(t.Name, which) && (!ok || t.State(now) == Live || found.State(now) != Live) {
-			found, ok = t, true
+		if !strings.EqualFold(t.Name, which) {
+			continue
+		}
+		rank := 0
+		if t.State(now) == Live {
+			rank += 2
+		}
+		if !replaced[t.ID] {
+			rank++
+		}
+		if rank >= best {
+			found, best = t, rank
 		}
 	}
-	if !ok {
+	if best < 0 {
 		return found, fmt.Errorf("%w: tenant %q has none called %q", ErrNoToken, tenant, shown(which))
 	}
 	return found, nil

@@ -194,6 +194,22 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+// A rotation never makes a token live longer than it would have.
+func TestRotateKeepsEarlierEnd(t *testing.T) {
+	t.Parallel()
+	r, _, c := rig(t, tenant.Options{})
+	end := c.Now().Add(time.Hour)
+	first := add(t, r, tenant.Spec{Name: "okta", Expires: end})
+	_, before, err := r.RotateToken(ctx, "acme", "okta", tenant.Rotation{Grace: 48 * time.Hour})
+	if err != nil || len(before) != 1 || !before[0].Expires.Equal(end) {
+		t.Errorf("the predecessor is %+v (%v), want its end at %s", before, err, end)
+	}
+	_, _, err = r.RotateToken(ctx, "acme", "okta", tenant.Rotation{})
+	if err == nil || !strings.Contains(err.Error(), first.Token.ID) {
+		t.Errorf("the error names %v, want the one that ends first, %s", err, first.Token.ID)
+	}
+}
+
 // A token that may nothing but discover has such successors: no scopes never
 // become all of them.
 func TestRotateWithoutScopes(t *testing.T) {
