@@ -186,44 +186,85 @@ func waitFor(t *testing.T, f func() bool) {
 	}
 }
 
-// slow is a store in which look-ups of tokens wait for a test.
+// slow is a store in which the answers to one method wait for a test, once.
 type slow struct {
 	*tenanttest.Memory
-	found, goOn chan struct{}
+	method      string
+	asked, goOn chan struct{}
+	once        *sync.Once
+}
+
+func newSlow(method string) slow {
+	return slow{tenanttest.NewMemory(), method, make(chan struct{}), make(chan struct{}), new(sync.Once)}
+}
+
+func (s slow) wait(method string) {
+	if method == s.method {
+		s.once.Do(func() {
+			close(s.asked)
+			<-s.goOn
+		})
+	}
 }
 
 func (s slow) FindToken(ctx context.Context, h tenant.Hash) (tenant.Token, error) {
-	t, err := s.Memory.FindToken(ctx, h)
-	s.found <- struct{}{}
-	<-s.goOn
-	return t, err
+	defer s.wait("FindToken")
+	return s.Memory.FindToken(ctx, h)
+}
+
+func (s slow) Index(ctx context.Context) (tenant.Index, error) {
+	defer s.wait("Index")
+	return s.Memory.Index(ctx)
 }
 
 // A look-up that began before a revocation and ends after it must not bring the
 // token back.
 func TestLateLookUp(t *testing.T) {
 	t.Parallel()
-	s := slow{tenanttest.NewMemory(), make(chan struct{}), make(chan struct{})}
-	r := tenant.NewRegistry(s, tenant.Options{Poll: time.Hour})
-	made, err := r.AddToken(ctx, tenant.Default, tenant.Spec{Name: "okta"})
+	s := newSlow("FindToken")
+	const poll = 5 * time.Millisecond
+	r, elsewhere := tenant.NewRegistry(s, tenant.Options{Poll: poll}), tenant.NewRegistry(s.Memory, tenant.Options{})
+	made, err := elsewhere.AddToken(ctx, tenant.Default, tenant.Spec{Name: "okta"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { _, _ = r.Authenticate(ctx, made.Secret) })
-	<-s.found
-	if _, err := r.RevokeToken(ctx, tenant.Default, "okta"); err != nil {
+	<-s.asked
+	if _, err := elsewhere.RevokeToken(ctx, tenant.Default, "okta"); err != nil {
+		t.Fatal(err)
+	}
+	s.Calls("Index")
+	waitFor(t, func() bool { // the registry has noticed
+		if _, err := r.Tenant(ctx, tenant.Default); err != nil {
+			t.Fatal(err)
+		}
+		return s.Calls("Index") > 0
+	})
+	close(s.goOn)
+	wg.Wait()
+	if got := reason(t, r, made.Secret); got != tenant.WasRevoked {
+		t.Errorf("after the revocation: %q", got)
+	}
+}
+
+// What the store said before a change says nothing of the time after it: a new
+// token is good at once.
+func TestLateIndex(t *testing.T) {
+	t.Parallel()
+	s := newSlow("Index")
+	r := tenant.NewRegistry(s, tenant.Options{Poll: time.Hour})
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = r.Authenticate(ctx, tenant.NewSecret()) })
+	<-s.asked
+	made, err := r.AddToken(ctx, tenant.Default, tenant.Spec{Name: "okta"})
+	if err != nil {
 		t.Fatal(err)
 	}
 	close(s.goOn)
 	wg.Wait()
-	go func() {
-		for range s.found {
-		}
-	}()
-	defer close(s.found)
-	if got := reason(t, r, made.Secret); got != tenant.WasRevoked {
-		t.Errorf("after the revocation: %q", got)
+	if got := reason(t, r, made.Secret); got != "" {
+		t.Errorf("a new token: %q", got)
 	}
 }
 
