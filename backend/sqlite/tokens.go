@@ -105,8 +105,8 @@ func (c *conn) putToken(pk int64, k tenant.Token) error {
 func (db *DB) NoteUse(ctx context.Context, uses []tenant.Use) error {
 	return db.writer.do(ctx, func() error {
 		for _, u := range uses {
-			err := db.writer.conn.exec(`UPDATE tokens SET used = ?1, client = CASE ?2 WHEN '' THEN client ELSE ?2 END WHERE id = ?3 AND used < ?1`,
-				toMillis(u.At), u.Client, u.Token)
+			err := db.writer.conn.exec(`UPDATE tokens SET used = ?1, client = CASE ?2 WHEN '' THEN client ELSE ?2 END WHERE id = ?3 AND used < ?1
+				AND tenant = (SELECT pk FROM tenants WHERE name = ?4)`, toMillis(u.At), u.Client, u.Token, u.Tenant)
 			if err != nil {
 				return err
 			}

@@ -85,6 +85,7 @@ func (h Hash) Short() uint64 {
 
 // Use is that a token was used.
 type Use struct {
+	Tenant string // by name
 	Token  string // ID
 	At     time.Time
 	Client string // "": not known

@@ -33,7 +33,7 @@ func (r *Registry) Used(t *Token, client string) {
 		return
 	}
 	r.usage.noted.put(t.ID, now)
-	r.usage.pending[t.ID] = Use{t.ID, moment(now), printed(client)}
+	r.usage.pending[t.ID] = Use{t.Tenant, t.ID, moment(now), printed(client)}
 }
 
 // writeUses hands what was noted to the store.

@@ -252,7 +252,7 @@ func (m *Memory) NoteUse(_ context.Context, uses []tenant.Use) error {
 		return err
 	}
 	for _, u := range uses {
-		if t, ok := m.tokens[u.Token]; ok && t.LastUsed.Before(u.At) {
+		if t, ok := m.tokens[u.Token]; ok && t.Tenant == u.Tenant && t.LastUsed.Before(u.At) {
 			t.LastUsed, t.LastClient = u.At, cmp.Or(u.Client, t.LastClient)
 			m.tokens[u.Token] = t
 		}

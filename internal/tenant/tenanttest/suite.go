@@ -201,7 +201,7 @@ func testRevision(t *testing.T, rig Rig) {
 			t.Errorf("%s: the index is of revision %d, not %d", step.name, i.Revision, n)
 		}
 		if step.name == "RotateToken" {
-			if err := s.NoteUse(ctx, []tenant.Use{{Token: made.Token.ID, At: time.Now()}}); err != nil {
+			if err := s.NoteUse(ctx, []tenant.Use{{Tenant: "acme", Token: made.Token.ID, At: time.Now()}}); err != nil {
 				t.Error(err)
 			}
 			if after := must(s.Revision(ctx))(t); after != n {

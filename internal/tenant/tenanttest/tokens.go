@@ -110,9 +110,9 @@ func testUse(t *testing.T, rig Rig) {
 	s := rig.Store
 	put(t, s, "default", token("default", "tk_a", 1), token("default", "tk_b", 2))
 	at := func(d time.Duration, client string) tenant.Use {
-		return tenant.Use{Token: "tk_a", At: noon.Add(d), Client: client}
+		return tenant.Use{Tenant: "default", Token: "tk_a", At: noon.Add(d), Client: client}
 	}
-	if err := s.NoteUse(ctx, []tenant.Use{at(time.Minute, "Okta"), {Token: "tk_nope", At: noon}}); err != nil {
+	if err := s.NoteUse(ctx, []tenant.Use{at(time.Minute, "Okta"), {Tenant: "default", Token: "tk_nope", At: noon}, {Tenant: "nobody", Token: "tk_b", At: noon}, {Token: "tk_b", At: noon}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.NoteUse(ctx, []tenant.Use{at(2*time.Minute, "")}); err != nil {
