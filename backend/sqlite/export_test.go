@@ -2,9 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -96,4 +98,51 @@ func (db *DB) RowsWritten(ctx context.Context) (n int64, err error) {
 		return err
 	})
 	return n, err
+}
+
+// BuryTenant runs the first transaction of a tenant's removal, but not the
+// slices that follow.
+func (db *DB) BuryTenant(ctx context.Context, name string) error { return db.bury(ctx, name) }
+
+// BuryDelete is Bury for a tenant that was found.
+func (db *DB) BuryDelete(ctx context.Context, of tenant.Tenant, ref scim.Ref) error {
+	return db.For(of).write(ctx, func(t *session) error {
+		t.db.o.SliceRows = 1
+		_, err := t.delete(ctx, ref, "")
+		return err
+	})
+}
+
+// RemoveSlice removes one slice of what removed tenants have left.
+func (db *DB) RemoveSlice(ctx context.Context, rows int) (more bool, err error) {
+	err = db.writer.do(ctx, func() error {
+		more, err = db.writer.removeSlice(rows)
+		return err
+	})
+	return more, err
+}
+
+// Removals returns all statements that remove a tenant's rows.
+func Removals() []string {
+	all := slices.Clone(removals)
+	for _, of := range rowsOf {
+		all = append(append(append(all, of.list), of.many...), of.rest...)
+	}
+	return all
+}
+
+// Texts runs a query for one column of texts.
+func (db *DB) Texts(ctx context.Context, query string) (list []string, err error) {
+	err = db.Tenant("").peek(ctx, func(t *session) error {
+		st, _, err := t.PrepareTransient(query)
+		if err != nil {
+			return err
+		}
+		defer st.Finalize()
+		return drain(st, func(st *sqlite.Stmt) error {
+			list = append(list, st.ColumnText(0))
+			return nil
+		})
+	})
+	return list, err
 }

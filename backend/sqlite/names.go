@@ -30,7 +30,7 @@ func (n *names) clone() *names {
 func loadNames(c *conn) (*names, error) {
 	n := &names{map[string]int64{}, map[string]int64{}, map[string]int64{}, map[int64]string{},
 		map[int64]string{}, map[int64]bool{}, map[int64]int64{}, map[uniqKey]bool{}}
-	err := c.each(`SELECT pk, name, nested FROM tenants`, func(st *sqlite.Stmt) error {
+	err := c.each(`SELECT pk, name, nested FROM tenants WHERE removed IS NULL`, func(st *sqlite.Stmt) error {
 		n.tenants[st.ColumnText(1)] = st.ColumnInt64(0)
 		n.nested[st.ColumnInt64(0)] = st.ColumnInt64(2)
 		return nil

@@ -98,12 +98,19 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	_, removing, err := w.conn.one(`SELECT 1 FROM tenants WHERE removed > 0 LIMIT 1`)
+	if err != nil {
+		return err
+	}
 	go w.loop()
 	if db.o.still {
 		return nil
 	}
 	if unfinished {
 		db.spawn(db.finishDeletes)
+	}
+	if removing {
+		db.spawn(db.finishRemovals)
 	}
 	db.spawn(db.pruneForever)
 	return nil

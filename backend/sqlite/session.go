@@ -52,7 +52,7 @@ func (s *Store) reading(ctx context.Context, snapshot bool, f func(*session) err
 	}
 	defer c.following(ctx)() // without what opens and ends the snapshot
 	n := s.db.names.Load()
-	t := &session{conn: c, db: s.db, store: s, tenant: n.tenants[s.tenant], names: n}
+	t := &session{conn: c, db: s.db, store: s, tenant: s.numberIn(n), names: n}
 	return outward(ctx, f(t))
 }
 
@@ -82,7 +82,7 @@ func (s *Store) work(f func(*session) error) func() error {
 func (w *writer) session(s *Store) (*session, error) {
 	t := &session{conn: w.conn, db: w.db, store: s, names: w.names, w: w}
 	var err error
-	t.tenant, err = w.intern(`INSERT INTO tenants (name) VALUES (?)`, w.names.tenants, s.tenant)
+	t.tenant, err = w.tenant(s)
 	return t, err
 }
 

@@ -41,6 +41,7 @@ type DB struct {
 type Store struct {
 	db     *DB
 	tenant string
+	pk     int64 // of the tenant it is for, if that was found; 0: whoever has the name
 }
 
 var (
@@ -54,8 +55,8 @@ var (
 )
 
 // Tenant returns the store of the tenant called name. A tenant comes into
-// being with its first resource.
-func (db *DB) Tenant(name string) *Store { return &Store{db, name} }
+// being with its first resource. A server serves those that are there: [DB.For].
+func (db *DB) Tenant(name string) *Store { return &Store{db: db, tenant: name} }
 
 // Ping returns nil if the database can be read and its writer runs.
 func (s *Store) Ping(ctx context.Context) error {

@@ -88,7 +88,7 @@ func (t *session) stream(ctx context.Context, grp int64) iter.Seq2[scim.MemberRe
 			if inBatch != nil && inBatch.open {
 				err = read(t)
 			} else {
-				err = (&Store{db, store.tenant}).peek(ctx, read)
+				err = (&Store{db, store.tenant, store.pk}).peek(ctx, read)
 			}
 			if err != nil {
 				yield(scim.MemberRef{}, err)

@@ -31,6 +31,20 @@ import (
 func Read(types []*scim.ResourceType, fsys fs.FS) ([]*scim.ResourceType, error) {
 	c := adopt(types)
 	c.read(fsys)
+	return c.finish()
+}
+
+// Extend is [Read] of one file that is called name in errors (RFC 7643 §7).
+func Extend(types []*scim.ResourceType, name string, data []byte) ([]*scim.ResourceType, error) {
+	c := adopt(types)
+	if err := c.file(name, data); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c.finish()
+}
+
+// finish returns the resource types, or all faults.
+func (c *catalogue) finish() ([]*scim.ResourceType, error) {
 	c.bind()
 	for _, e := range c.schemas {
 		if !e.used {
