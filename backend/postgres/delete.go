@@ -130,7 +130,7 @@ func (t *session) memberList(ctx context.Context, row *entry) (list []member, er
 }
 
 // unfinishedSQL finds tenants that have tombstones.
-const unfinishedSQL = `SELECT t.tenant FROM tenants t WHERE EXISTS (SELECT 1 FROM doomed d WHERE d.tenant = t.tenant)`
+const unfinishedSQL = `SELECT t.tenant FROM tenants t WHERE t.removed IS NULL AND EXISTS (SELECT 1 FROM doomed d WHERE d.tenant = t.tenant)`
 
 // unfinished reports whether some instance has left a delete half done.
 func (t *session) unfinished(ctx context.Context) (bool, error) {

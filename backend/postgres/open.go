@@ -42,7 +42,7 @@ func (db *DB) open(ctx context.Context, url string) error {
 	if err := db.connect(ctx, config); err != nil {
 		return err
 	}
-	unfinished := false
+	unfinished, removing := false, false
 	err = db.Tenant("").peek(ctx, func(t *session) (err error) {
 		if err := t.makeKeys(ctx); err != nil {
 			return err
@@ -50,7 +50,9 @@ func (db *DB) open(ctx context.Context, url string) error {
 		if _, half, err := t.one(ctx, `SELECT 1 FROM meta WHERE tenant = 0 AND key = 'transfer'`); err != nil || half && !db.o.Unfinished {
 			return cmp.Or(err, transfer.ErrUnfinished)
 		}
-		unfinished, err = t.unfinished(ctx)
+		if _, removing, err = t.one(ctx, `SELECT 1 FROM tenants WHERE removed IS NOT NULL LIMIT 1`); err == nil {
+			unfinished, err = t.unfinished(ctx)
+		}
 		return err
 	})
 	if err != nil {
@@ -58,6 +60,9 @@ func (db *DB) open(ctx context.Context, url string) error {
 	}
 	if unfinished {
 		db.spawn(db.finishDeletes)
+	}
+	if removing {
+		db.spawn(db.finishRemovals)
 	}
 	db.spawn(db.pruneForever)
 	db.spawn(func() { db.watch(config.ConnConfig.Copy()) })

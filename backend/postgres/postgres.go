@@ -33,6 +33,7 @@ type DB struct {
 	version int64           // of the schema that this program knows
 	tenants sync.Map        // name → int32, until a connection is made; a number never changes its tenant
 	convoys sync.Map        // convoyKey → *convoy
+	gone    sync.Map        // numbers of tenants that were removed through this DB
 	types   sync.Map        // typeKey → *scim.ResourceType, as last used
 	away    atomic.Bool     // the server does not answer, as watch found last
 	life    context.Context // ends with Close
@@ -48,6 +49,7 @@ type DB struct {
 type Store struct {
 	db     *DB
 	tenant string
+	pk     int32 // of the tenant it is for, if that was found; 0: whoever has the name
 }
 
 var (
@@ -61,8 +63,8 @@ var (
 )
 
 // Tenant returns the store of the tenant called name. A tenant comes into
-// being with its first write.
-func (db *DB) Tenant(name string) *Store { return &Store{db, name} }
+// being with its first write. A server serves those that are there: [DB.For].
+func (db *DB) Tenant(name string) *Store { return &Store{db: db, tenant: name} }
 
 // remember keeps a resource type for deletes that reach documents of a type
 // which the call does not name.

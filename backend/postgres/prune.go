@@ -34,6 +34,7 @@ func (db *DB) pruneForever() {
 		select {
 		case <-tick.C:
 			db.finishDeletes()
+			db.finishRemovals()
 		case <-db.life.Done():
 			return
 		}
@@ -42,7 +43,7 @@ func (db *DB) pruneForever() {
 
 // prune removes what is too old, in small steps between which others write.
 func (db *DB) prune(ctx context.Context) error {
-	tenants, err := db.tenantsOf(ctx, `SELECT tenant FROM tenants`)
+	tenants, err := db.tenantsOf(ctx, `SELECT tenant FROM tenants WHERE removed IS NULL`)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,15 @@ func (s *Store) write(ctx context.Context, f func(*session) error) error {
 			if err := t.found(ctx); err != nil {
 				return err
 			}
-			return t.transaction(ctx, "BEGIN", f)
+			err := t.transaction(ctx, "BEGIN", func(t *session) error {
+				t.later(aliveSQL, t.tenant)
+				return f(t)
+			})
+			if code(err) == aliveCode {
+				s.db.tenants.CompareAndDelete(s.tenant, t.tenant)
+				return errRemoved
+			}
+			return err
 		})
 	})
 }
@@ -143,7 +151,7 @@ func (s *Store) session(ctx context.Context, f func(*session) error) error {
 	}
 	defer c.Release()
 	t := s.on(c)
-	if t.tenant == 0 {
+	if t.tenant == 0 && s.pk == 0 {
 		if err := t.lookUp(ctx); err != nil {
 			return err
 		}
@@ -155,7 +163,11 @@ func (s *Store) session(ctx context.Context, f func(*session) error) error {
 func (s *Store) on(c *pgxpool.Conn) *session {
 	t := &session{db: s.db, store: s, conn: c.Conn()}
 	t.slot = int16(t.conn.PgConn().PID() % slots)
-	if n, ok := s.db.tenants.Load(s.tenant); ok {
+	if s.pk > 0 {
+		if _, gone := s.db.gone.Load(s.pk); !gone {
+			t.tenant = s.pk
+		}
+	} else if n, ok := s.db.tenants.Load(s.tenant); ok {
 		t.tenant = n.(int32)
 	}
 	return t
@@ -163,7 +175,7 @@ func (s *Store) on(c *pgxpool.Conn) *session {
 
 // lookUp finds the tenant's number, if it has one.
 func (t *session) lookUp(ctx context.Context) error {
-	n, ok, err := t.one(ctx, `SELECT tenant FROM tenants WHERE name = $1`, escape(t.store.tenant))
+	n, ok, err := t.one(ctx, `SELECT tenant FROM tenants WHERE name = $1 AND removed IS NULL`, escape(t.store.tenant))
 	if err == nil && ok {
 		t.tenant = int32(n)
 		t.db.tenants.Store(t.store.tenant, t.tenant)
@@ -176,10 +188,18 @@ func (t *session) found(ctx context.Context) error {
 	if t.tenant != 0 {
 		return nil
 	}
-	if _, err := t.exec(ctx, `INSERT INTO tenants (name) VALUES ($1) ON CONFLICT DO NOTHING`, escape(t.store.tenant)); err != nil {
-		return err
+	if t.store.pk != 0 {
+		return errRemoved
 	}
-	return t.lookUp(ctx)
+	_, err := t.exec(ctx, `WITH made AS (INSERT INTO tenants (name) VALUES ($1) ON CONFLICT DO NOTHING RETURNING tenant)
+		UPDATE revisions SET n = n + 1 WHERE tenant = 0 AND what = 'tenants' AND EXISTS (SELECT 1 FROM made)`, escape(t.store.tenant))
+	if err == nil {
+		err = t.lookUp(ctx)
+	}
+	if err == nil && t.tenant == 0 {
+		err = errRemoved // the name is not free yet
+	}
+	return err
 }
 
 // Most times that a transaction begins again: after a deadlock or the like, and
