@@ -104,6 +104,14 @@ var postgresOptions = postgres.Options{Load: schema.Load, Encode: schema.Encode,
 // databases are the kinds of databases there are.
 func databases() []database { return []database{inSQLite, inPostgres} }
 
+// steps is how much happens in a test, less in a short one.
+func steps(n int) int {
+	if testing.Short() {
+		return n / 3
+	}
+	return n
+}
+
 // TestCopy: a copy of a directory with a history is answered from as the
 // directory itself, exports the same, and goes on living like it.
 func TestCopy(t *testing.T) {
@@ -112,6 +120,9 @@ func TestCopy(t *testing.T) {
 		for j, to := range databases() {
 			t.Run(from.name+" to "+to.name, func(t *testing.T) {
 				t.Parallel()
+				if testing.Short() && from.name == to.name {
+					return // the two others go through the same
+				}
 				testCopy(t, from, to, uint64(10*i+j)) //nolint:gosec // small
 			})
 		}
@@ -130,7 +141,7 @@ func testCopy(t *testing.T, from, to database, seed uint64) {
 		s, keys, stop := from.tenant(t, place, tenant)
 		a := newAPI(t, s, tenant, keys)
 		w := &world{}
-		w.users, w.groups = a.live(seed+uint64(len(tenant)), 150)
+		w.users, w.groups = a.live(seed+uint64(len(tenant)), steps(150)) //nolint:gosec // small
 		w.seen = a.see(w.users, w.groups)
 		_, first, text := a.do("GET", "/Users", "count=3&cursor=", nil)
 		if w.cursor, _ = first.Get("nextCursor").(string); w.cursor == "" {
@@ -207,7 +218,7 @@ func TestResume(t *testing.T) {
 			t.Parallel()
 			place := inSQLite.place(t)
 			s, keys, stop := inSQLite.tenant(t, place, "default")
-			newAPI(t, s, "default", keys).live(5, 400)
+			newAPI(t, s, "default", keys).live(5, steps(400))
 			stop()
 			src := inSQLite.source(t, place)
 			want := exported(t, src)
