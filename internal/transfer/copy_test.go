@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -297,5 +298,31 @@ func TestRefused(t *testing.T) {
 			}
 			_ = target.Close()
 		})
+	}
+}
+
+// TestTwoAtOnce: of two copies into one database the second is refused, and
+// what the first does is whole. (A file is locked by who opens it.)
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	place := inSQLite.place(t)
+	s, keys, stop := inSQLite.tenant(t, place, "default")
+	newAPI(t, s, "default", keys).live(3, 60)
+	stop()
+	aim := inPostgres.place(t)
+	first, second := inPostgres.target(t.Context(), t, aim), inPostgres.target(t.Context(), t, aim)
+	var refusal error
+	meanwhile := &slow{first, sync.OnceFunc(func() {
+		refusal = transfer.Copy(t.Context(), inSQLite.source(t, place), second, schemas(t).Prepare, quiet)
+	})}
+	err := transfer.Copy(t.Context(), pieces(inSQLite.source(t, place)), meanwhile, schemas(t).Prepare, quiet)
+	if err != nil || !errors.Is(refusal, transfer.ErrBusy) {
+		t.Errorf("the first: %v; the second: %v, want ErrBusy", err, refusal)
+	}
+	if e := errors.Join(first.Close(), second.Close()); e != nil {
+		t.Fatal(e)
+	}
+	if got, want := exported(t, inPostgres.source(t, aim)), exported(t, inSQLite.source(t, place)); got != want {
+		t.Errorf("two at once made something else:\n%.2000s\n\n%.2000s", got, want)
 	}
 }
