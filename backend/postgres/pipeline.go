@@ -106,7 +106,8 @@ func (t *session) flush(ctx context.Context) (err error) {
 	promise.sent.Store(last)
 	p := t.conn.PgConn().StartPipeline(ctx)
 	defer func() {
-		if e := p.Close(); err == nil && e != nil {
+		// What happens to the connection after a commit does not undo it.
+		if e := p.Close(); err == nil && e != nil && t.stage != committed {
 			err = e
 		}
 		err = silent(ctx, err)
