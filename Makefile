@@ -98,15 +98,18 @@ fuzz:
 			else echo "$$out" | tail -n 3; fi; \
 		done; done
 
+# Measures the program that is built here, on this machine (docs/performance.md).
 bench: build
-	go run ./bench -rollcall dist/rollcall $(BENCHFLAGS)
-	go run ./bench -rollcall dist/rollcall -facade
-	go run ./bench -rollcall dist/rollcall -glass
+	dist/rollcall bench self --json dist/bench.json $(BENCHFLAGS)
+	dist/rollcall bench facade
+	dist/rollcall bench glass
 
-# The same with a million people, kept in bench/cache between runs.
+# The same with a million people and ten million memberships, which take some
+# 10 GB and are kept between runs; and what has grown since 10,000 people.
 bench-large: build
-	@mkdir -p bench/cache
-	go run ./bench -rollcall dist/rollcall -users 1000000 -data bench/cache/large $(BENCHFLAGS)
+	dist/rollcall bench self --users 10000 --memberships 100000 --json dist/bench-small.json $(BENCHFLAGS)
+	dist/rollcall bench self --users 1000000 --memberships 10000000 --data .cache/bench-large --json dist/bench-large.json $(BENCHFLAGS)
+	dist/rollcall bench compare dist/bench-small.json dist/bench-large.json
 
 # Runs all tests and writes docs/conformance.md from their results.
 report:

@@ -49,6 +49,14 @@ func Address(text string) (string, error) {
 	return "postgres://" + strings.Join(hosts, ",") + "/" + name, nil
 }
 
+// HasPassword reports whether the URL, or the "key=value" form, holds a password
+// itself.
+func HasPassword(text string) bool {
+	_, rest, _ := strings.Cut(text, "://")
+	user, _, named := strings.Cut(rest, "@")
+	return isURL(text) && named && strings.Contains(user, ":") || strings.Contains(text, "password=")
+}
+
 // WithPassword returns the URL, or the "key=value" form, with a password in the
 // place of what it has.
 func WithPassword(text, password string) string {

@@ -55,3 +55,15 @@ func TestWithPassword(t *testing.T) {
 		}
 	}
 }
+
+func TestHasPassword(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"postgres://u@h:5432/d": false, "postgres://u:p@h/d": true, "postgres://h/d?password=p": true, "postgres://h:5432/d": false,
+		"host=h user=u dbname=d": false, "host=h password=p": true, "postgres://u@a:1,b:2/d": false,
+	} {
+		if got := postgres.HasPassword(text); got != want {
+			t.Errorf("HasPassword(%s) = %t", text, got)
+		}
+	}
+}

@@ -92,12 +92,12 @@ func (b *batch) all(ctx context.Context, f func() error) error {
 			return outward(ctx, err) // the transaction is gone; its end will tell
 		}
 		over, cancel := context.WithTimeout(context.WithoutCancel(ctx), connectTimeout)
-		b.later("ROLLBACK TO SAVEPOINT " + name)
-		_, e := b.exec(over, "RELEASE SAVEPOINT "+name)
+		_, e := b.exec(over, "ROLLBACK TO SAVEPOINT "+name) // alone: until then nothing else is accepted
 		cancel()
 		if e != nil {
 			return outward(ctx, e)
 		}
+		b.later("RELEASE SAVEPOINT " + name)
 		if !collided(err) || try == mostRepeats {
 			return outward(ctx, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/rollcall-scim/rollcall/backend/postgres"
+	"github.com/rollcall-scim/rollcall/internal/pgtest"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/scimtest"
 )
@@ -11,7 +12,7 @@ import (
 // TestContract holds all stores in one database, each test in two tenants of its
 // own. Every statement that it runs is looked at, see statements.
 func TestContract(t *testing.T) {
-	db := fresh(t, postgres.Options{UndeleteDays: 30, MaxConns: 40})
+	db := open(t, pgtest.Quick(t), postgres.Options{UndeleteDays: 30, MaxConns: 40})
 	seen := spy(db)
 	t.Cleanup(func() { seen.check(t, db) })
 	scimtest.Run(t, scimtest.Harness{Short: testing.Short(), Open: func(t *testing.T) (a, b scim.Backend) {

@@ -2,6 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -25,19 +28,64 @@ func (db *DB) Int(ctx context.Context, query string, args ...any) (n int64, err 
 
 // Spy tells note of every statement, and trips of every round trip. It must be
 // called while nothing uses the DB.
-func (db *DB) Spy(note func(query string), trips func()) { db.note, db.flushed = note, trips }
+func (db *DB) Spy(note func(query string), trips func()) {
+	if note == nil {
+		db.SpyAll(nil, trips)
+		return
+	}
+	db.SpyAll(func(query string, _ []any, _ bool) { note(query) }, trips)
+}
 
-// Explain returns the plan of a statement with arguments, a step a line. It is
-// made as for a statement that a filter has become.
-func (db *DB) Explain(ctx context.Context, query string, args ...any) (steps []string, err error) {
+// SpyAll is Spy with the arguments, and whether the statement is planned for them
+// and not kept.
+func (db *DB) SpyAll(note func(query string, args []any, once bool), trips func()) {
+	db.note, db.flushed = note, trips
+}
+
+// Explain returns how a statement with arguments is carried out, a step a line:
+// as one that is planned for its arguments, or as one that is prepared once for
+// all.
+func (db *DB) Explain(ctx context.Context, once bool, query string, args []any) (steps []string, err error) {
+	add := func(r pgx.Rows) error {
+		step := ""
+		err := r.Scan(&step)
+		steps = append(steps, step)
+		return err
+	}
+	const explain = "EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) "
 	err = db.Tenant("").peek(ctx, func(t *session) error {
 		steps = nil
-		return t.eachFiltered(ctx, "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) "+query, args, func(r pgx.Rows) error {
-			step := ""
-			err := r.Scan(&step)
-			steps = append(steps, step)
+		if once {
+			return t.eachFiltered(ctx, explain+query, args, add)
+		}
+		if err := t.eachFiltered(ctx, "SET plan_cache_mode = force_generic_plan", nil, nil); err != nil {
 			return err
-		})
+		}
+		if err := t.eachFiltered(ctx, "PREPARE explained AS "+query, nil, nil); err != nil {
+			return err
+		}
+		values, separator := "", "("
+		for _, a := range args {
+			values, separator = values+separator+literal(a), ", "
+		}
+		err := t.eachFiltered(ctx, explain+"EXECUTE explained"+values+")", nil, add)
+		for _, q := range []string{"DEALLOCATE explained", "RESET plan_cache_mode"} {
+			err = errors.Join(err, t.eachFiltered(ctx, q, nil, nil))
+		}
+		return err
 	})
 	return steps, err
+}
+
+// literal is an argument as SQL.
+func literal(a any) string {
+	switch a := a.(type) {
+	case nil:
+		return "NULL"
+	case []int64:
+		return "'" + strings.NewReplacer("[", "{", "]", "}", " ", ",").Replace(fmt.Sprint(a)) + "'"
+	case []string:
+		return "'{\"" + strings.Join(a, `","`) + "\"}'"
+	}
+	return "'" + strings.ReplaceAll(fmt.Sprint(a), "'", "''") + "'"
 }

@@ -81,6 +81,12 @@ func (t *session) flush(ctx context.Context) (err error) {
 	if len(queue) == 0 {
 		return nil
 	}
+	last := queue[len(queue)-1].sql == "COMMIT"
+	if last {
+		longer, stop := graced(ctx)
+		defer stop()
+		ctx = longer
+	}
 	// A server that vanished without a word does not end a statement by itself.
 	ctx, cancel := context.WithTimeoutCause(ctx, t.db.o.StatementTimeout+silence, errSilent)
 	defer cancel()
@@ -97,10 +103,11 @@ func (t *session) flush(ctx context.Context) (err error) {
 		}
 	}
 	promise := pledgeOf(t.conn.PgConn())
-	promise.sent.Store(queue[len(queue)-1].sql == "COMMIT")
+	promise.sent.Store(last)
 	p := t.conn.PgConn().StartPipeline(ctx)
 	defer func() {
-		if e := p.Close(); err == nil && e != nil {
+		// What happens to the connection after a commit does not undo it.
+		if e := p.Close(); err == nil && e != nil && t.stage != committed {
 			err = e
 		}
 		err = silent(ctx, err)
@@ -112,7 +119,7 @@ func (t *session) flush(ctx context.Context) (err error) {
 	var b pgx.ExtendedQueryBuilder
 	for i, s := range queue {
 		if t.db.note != nil {
-			t.db.note(s.sql)
+			t.db.note(s.sql, s.args, s.once)
 		}
 		sd := described[i]
 		if err := b.Build(t.conn.TypeMap(), sd, s.args); err != nil {

@@ -60,6 +60,7 @@ func (db *DB) config(url string) (*pgxpool.Config, error) {
 	}
 	c.BeforeConnect = pledged
 	c.AfterConnect = func(context.Context, *pgx.Conn) error {
+		db.gone.Clear()
 		db.tenants.Clear() // it may lead to a database restored to an earlier moment
 		return nil
 	}

@@ -40,9 +40,9 @@ type DB struct {
 	end     context.CancelFunc
 	tasks   sync.WaitGroup
 	mu      sync.Mutex
-	closed  bool               // under mu
-	note    func(query string) // for tests: told of each statement; nil: nobody
-	flushed func()             // for tests: told of each round trip; nil: nobody
+	closed  bool                                      // under mu
+	note    func(query string, args []any, once bool) // for tests: told of each statement; nil: nobody
+	flushed func()                                    // for tests: told of each round trip; nil: nobody
 }
 
 // Store is one tenant of a DB. Safe for concurrent use.

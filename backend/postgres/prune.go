@@ -25,18 +25,19 @@ func (db *DB) pruneForever() {
 	defer tick.Stop()
 	var pruned time.Time
 	for {
-		if time.Since(pruned) >= pruneEvery {
-			pruned = time.Now()
-			if err := db.prune(db.life); err != nil && db.life.Err() == nil && !errors.Is(err, errClosed) {
-				db.o.Logger.Warn("postgres: what is too old was not removed; it is tried again later", "err", err)
-			}
-		}
 		select {
 		case <-tick.C:
-			db.finishDeletes()
-			db.finishRemovals()
 		case <-db.life.Done():
 			return
+		}
+		db.finishDeletes()
+		db.finishRemovals()
+		if time.Since(pruned) < pruneEvery {
+			continue
+		}
+		pruned = time.Now()
+		if err := db.prune(db.life); err != nil && db.life.Err() == nil && !errors.Is(err, errClosed) {
+			db.o.Logger.Warn("postgres: what is too old was not removed; it is tried again later", "err", err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -117,10 +118,14 @@ func (t *session) transaction(ctx context.Context, begin string, f func(*session
 	}
 	var refused *pgconn.PgError
 	switch {
-	case err == nil && t.stage != committed:
+	case t.stage == committed:
+		return nil // even if the connection was lost right after that
+	case err == nil:
 		return errors.New("postgres: the transaction was over before its commit")
-	case err == nil || t.stage < finishing || t.stage == committed || errors.As(err, &refused),
-		errors.Is(err, errAborted), pgconn.SafeToRetry(err):
+	case t.stage < finishing, errors.Is(err, errAborted), pgconn.SafeToRetry(err),
+		// What the server says before it has answered the commit means that there
+		// was none; but not what a proxy says in its place.
+		errors.As(err, &refused) && !strings.HasPrefix(refused.Code, "08"):
 		return err
 	}
 	return &unknown{err}
@@ -157,7 +162,13 @@ func (s *Store) session(ctx context.Context, f func(*session) error) error {
 		}
 	}
 	t.trace = scim.TraceOf(ctx) // without what finds the tenant
-	return f(t)
+	err = f(t)
+	if gone(err) && !t.conn.IsClosed() { // it leads to a server that is of no use
+		over, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = t.conn.Close(over)
+	}
+	return err
 }
 
 func (s *Store) on(c *pgxpool.Conn) *session {

@@ -71,12 +71,17 @@ func (t *Target) Begin(ctx context.Context, h transfer.Header) (next transfer.Po
 	err = pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
 		var full bool
 		var serving int64
+		var done []byte
 		err := tx.QueryRow(ctx, `SELECT coalesce((SELECT value FROM meta WHERE tenant = 0 AND key = 'transfer'), ''),
 			EXISTS (SELECT 1 FROM resources) OR EXISTS (SELECT 1 FROM changes) OR EXISTS (SELECT 1 FROM deleted),
-			(SELECT count(*) FROM instances WHERE tenant = 0 AND seen > now() - $1::float8 * interval '1 second')`,
-			servingLately.Seconds()).Scan(&t.state, &full, &serving)
+			(SELECT count(*) FROM instances WHERE tenant = 0 AND seen > now() - $1::float8 * interval '1 second'),
+			coalesce((SELECT value FROM meta WHERE tenant = 0 AND key = 'copied'), '')`,
+			servingLately.Seconds()).Scan(&t.state, &full, &serving, &done)
 		if err != nil {
 			return err
+		}
+		if full && len(t.state) == 0 && string(done) == h.ID {
+			return transfer.ErrDone
 		}
 		if serving > 0 {
 			return fmt.Errorf("the database is served by %d rollcall: stop them before anything is copied into it, and wait %s", serving, servingLately)
@@ -325,8 +330,10 @@ func (t *Target) Finish(ctx context.Context) error {
 				return err
 			}
 		}
-		if t.h.Keys == nil {
-			return nil
+		_, err = tx.Exec(ctx, `INSERT INTO meta (tenant, key, value) VALUES (0, 'copied', $1)
+			ON CONFLICT (tenant, key) DO UPDATE SET value = excluded.value`, []byte(t.h.ID))
+		if err != nil || t.h.Keys == nil {
+			return err
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO meta (tenant, key, value) VALUES (0, 'cursor keys', $1)
 			ON CONFLICT (tenant, key) DO UPDATE SET value = excluded.value`, t.h.Keys)

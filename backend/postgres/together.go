@@ -3,9 +3,11 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/scim"
 )
@@ -33,6 +35,7 @@ type rider struct {
 	c    *creation
 	ctx  context.Context
 	lead chan struct{} // receives when the caller is to take all that wait to the database
+	late chan struct{} // closed when its caller has waited long enough
 	done chan struct{} // closed when c is stored, or err says why not
 	err  error
 }
@@ -54,26 +57,25 @@ func (s *Store) together(ctx context.Context, c *creation) error {
 		return err
 	}
 	v := s.convoy(c.row.typ)
-	r := &rider{c: c, ctx: ctx, lead: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &rider{c: c, ctx: ctx, lead: make(chan struct{}, 1), late: make(chan struct{}), done: make(chan struct{})}
 	v.mu.Lock()
 	v.waiting = append(v.waiting, r)
 	v.next()
 	v.mu.Unlock()
-	for {
+	for left := ctx.Done(); ; {
 		select {
 		case <-r.lead:
 			go v.drive(s, r) // which may last longer than its caller stays
 		case <-r.done:
 			return r.err
-		case <-ctx.Done():
+		case <-left:
 			if v.leave(r) {
 				return ctx.Err()
 			}
-			select { // it was on its way already, and may be stored
-			case <-r.lead:
-				go v.drive(s, r)
-			default:
-			}
+			left = nil // it is on its way, and may be stored
+			end := time.AfterFunc(grace, func() { close(r.late) })
+			defer end.Stop()
+		case <-r.late:
 			return ctx.Err()
 		}
 	}
@@ -167,25 +169,24 @@ func (c *creation) wants(all map[[2]string]bool) bool {
 // insertTogether stores what a group brings in one transaction, which is given up
 // only when all callers have left.
 func (s *Store) insertTogether(group []*rider) error {
-	ctx := group[0].ctx
-	var trace *scim.Trace
+	ctx, cancel := context.WithCancel(context.WithoutCancel(group[0].ctx))
+	defer cancel()
+	trace := scim.TraceOf(ctx)
 	if len(group) > 1 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithCancel(context.Background())
-		defer cancel()
-		var staying atomic.Int64
-		staying.Store(int64(len(group)))
-		for _, r := range group {
-			defer context.AfterFunc(r.ctx, func() {
-				if staying.Add(-1) == 0 {
-					cancel()
-				}
-			})()
-			if trace == nil && scim.TraceOf(r.ctx) != nil {
-				trace = &scim.Trace{}
-				ctx = scim.WithTrace(ctx, trace)
-			}
+		trace = nil
+		if slices.ContainsFunc(group, func(r *rider) bool { return scim.TraceOf(r.ctx) != nil }) {
+			trace = &scim.Trace{}
 		}
+		ctx = scim.WithTrace(ctx, trace)
+	}
+	var staying atomic.Int64
+	staying.Store(int64(len(group)))
+	for _, r := range group {
+		defer context.AfterFunc(r.ctx, func() {
+			if staying.Add(-1) == 0 {
+				cancel()
+			}
+		})()
 	}
 	list := make([]*creation, len(group))
 	alone := true // no references must be looked up
@@ -210,6 +211,9 @@ func (s *Store) insertTogether(group []*rider) error {
 		t.complete(ctx, rows, list[0].row.r.Type, scim.Selection{}, fresh)
 		return nil
 	})
+	if len(group) == 1 {
+		return err
+	}
 	for _, step := range trace.Steps() {
 		if step.Text == "COMMIT" {
 			step.Text = fmt.Sprintf("COMMIT (shared with %d creates)", len(group)-1)

@@ -64,6 +64,13 @@ func (t *Target) Begin(ctx context.Context, h transfer.Header) (next transfer.Po
 				return err
 			}
 			if full {
+				done, err := w.conn.text(`SELECT value FROM meta WHERE key = 'copied'`)
+				switch {
+				case err != nil:
+					return err
+				case done == h.ID:
+					return transfer.ErrDone
+				}
 				return transfer.ErrNotEmpty
 			}
 		}
@@ -89,7 +96,7 @@ func (t *Target) Begin(ctx context.Context, h transfer.Header) (next transfer.Po
 
 // refused is err without what an address of the database would add.
 func (*Target) refused(err error) error {
-	for _, known := range []error{transfer.ErrBusy, transfer.ErrNotEmpty, transfer.ErrOtherSource} {
+	for _, known := range []error{transfer.ErrBusy, transfer.ErrNotEmpty, transfer.ErrDone, transfer.ErrOtherSource} {
 		if errors.Is(err, known) {
 			return known
 		}
@@ -324,6 +331,9 @@ func (t *Target) Finish(ctx context.Context) error {
 			if err := w.conn.exec(`UPDATE meta SET value = ? WHERE key = 'cursor keys'`, t.h.Keys); err != nil {
 				return err
 			}
+		}
+		if err := w.conn.exec(`INSERT OR REPLACE INTO meta (key, value) VALUES ('copied', ?)`, []byte(t.h.ID)); err != nil {
+			return err
 		}
 		return w.conn.exec(`DELETE FROM meta WHERE key = 'transfer'`)
 	})

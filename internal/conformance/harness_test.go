@@ -16,8 +16,10 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/memory"
+	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/conformance"
+	"github.com/rollcall-scim/rollcall/internal/pgtest"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -32,24 +34,23 @@ type store struct {
 }
 
 // stores opens the backends until the test ends. All fixtures share one SQLite
-// file, each in a tenant of its own: a query that forgets the tenant finds too
-// much.
+// file and one PostgreSQL database, each in a tenant of its own: a query that
+// forgets the tenant finds too much.
 func stores(t *testing.T) []store {
 	t.Helper()
 	var tenants sync.Map // name → its resource types
-	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "fixtures.db"), sqlite.Options{
-		Load: schema.Load, Encode: schema.Encode, HistoryDays: 400,
-		Type: func(tenant, name string) *scim.ResourceType {
-			types, _ := tenants.Load(tenant)
-			list, _ := types.([]*scim.ResourceType)
-			for _, typ := range list {
-				if typ.Name == name {
-					return typ
-				}
+	named := func(tenant, name string) *scim.ResourceType {
+		types, _ := tenants.Load(tenant)
+		list, _ := types.([]*scim.ResourceType)
+		for _, typ := range list {
+			if typ.Name == name {
+				return typ
 			}
-			return nil
-		},
-	})
+		}
+		return nil
+	}
+	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "fixtures.db"), sqlite.Options{
+		Load: schema.Load, Encode: schema.Encode, HistoryDays: 400, Type: named})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +59,25 @@ func stores(t *testing.T) []store {
 			t.Error(err)
 		}
 	})
+	pg, err := postgres.Open(t.Context(), pgtest.Quick(t), postgres.Options{
+		Load: schema.Load, Encode: schema.Encode, HistoryDays: 400, Type: named})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := pg.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return []store{
 		{"memory", func(string, []*scim.ResourceType) scim.Backend { return new(memory.Store) }},
 		{"sqlite", func(tenant string, types []*scim.ResourceType) scim.Backend {
 			tenants.Store(tenant, types)
 			return db.Tenant(tenant)
+		}},
+		{"postgres", func(tenant string, types []*scim.ResourceType) scim.Backend {
+			tenants.Store(tenant, types)
+			return pg.Tenant(tenant)
 		}},
 	}
 }

@@ -33,7 +33,7 @@ func NewInstance(ctx context.Context, binary, dir, database, token string, setti
 	}
 	i := &Instance{URL: "http://" + at, binary: binary, dir: dir, environment: append([]string{"ROLLCALL_LISTEN=" + at,
 		"ROLLCALL_DATABASE_URL=" + database, "ROLLCALL_DATA_DIR=" + filepath.Join(dir, "data"), "ROLLCALL_TOKEN=" + token,
-		"ROLLCALL_LOG_LEVEL=WARN"}, settings...)}
+		"ROLLCALL_BASE_URL=http://rollcall.example", "ROLLCALL_LOG_LEVEL=WARN"}, settings...)}
 	return i, i.Start(ctx)
 }
 

@@ -16,20 +16,34 @@ import (
 type packer struct {
 	b    []byte
 	seen map[string]int // where texts stand
+	same []said         // what again was given for the exchange before, in its order
+	n    int            // of same, in this exchange
+}
+
+// said is a text, and where it stands.
+type said struct {
+	text string
+	at   int
 }
 
 // mostAgain is how long a text may be that is looked for in what was said.
 const mostAgain = 1 << 10
 
+// mostSame is for how many texts of an exchange the one before is looked at.
+const mostSame = 256
+
 func (p *packer) reset() {
 	p.b = p.b[:0]
 	clear(p.seen)
+	clear(p.same)
+	p.same = p.same[:0]
 }
 
 // add adds an exchange.
 func (p *packer) add(x *Exchange) {
 	start := len(p.b)
 	p.b = append(p.b, 0, 0, 0, 0)
+	p.n = 0
 	p.head(x)
 	p.rest(x)
 	binary.LittleEndian.PutUint32(p.b[start:], uint32(len(p.b)-start-4))
@@ -118,7 +132,11 @@ func (p *packer) message(m *Message) {
 	p.list(len(m.Headers))
 	for i := range m.Headers {
 		p.again(m.Headers[i].Name)
-		p.again(m.Headers[i].Value)
+		if v := m.Headers[i].Value; len(v) < 64 {
+			p.again(v)
+		} else {
+			p.text(v)
+		}
 	}
 	p.text(m.Body)
 	p.number(m.Size)
@@ -156,21 +174,36 @@ func (p *packer) text(s string) {
 	p.b = append(p.b, s...)
 }
 
-// again is text for what is likely to be said again.
+// again is text for what is likely to be said again, and then most often at the
+// same place of the next exchange.
 func (p *packer) again(s string) {
 	if len(s) < 3 || len(s) > mostAgain {
 		p.text(s)
 		return
 	}
-	if at, ok := p.seen[s]; ok {
-		p.b = binary.AppendUvarint(p.b, uint64(at)<<1|1)
+	i := p.n
+	p.n++
+	if i < len(p.same) && p.same[i].text == s {
+		p.b = binary.AppendUvarint(p.b, uint64(p.same[i].at)<<1|1)
 		return
 	}
-	if p.seen == nil {
-		p.seen = map[string]int{}
+	at, ok := p.seen[s]
+	if ok {
+		p.b = binary.AppendUvarint(p.b, uint64(at)<<1|1)
+	} else {
+		if p.seen == nil {
+			p.seen = map[string]int{}
+		}
+		at = len(p.b)
+		p.seen[s] = at
+		p.text(s)
 	}
-	p.seen[s] = len(p.b)
-	p.text(s)
+	switch {
+	case i < len(p.same):
+		p.same[i] = said{s, at}
+	case i < mostSame:
+		p.same = append(p.same, said{s, at})
+	}
 }
 
 var errBlock = errors.New("a block is damaged")

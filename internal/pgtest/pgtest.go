@@ -51,6 +51,20 @@ func Database(t testing.TB) string {
 	return to(t, shared.url, name)
 }
 
+// Quick is [Database] for tests of what a database holds, not of whether it lasts:
+// its commits don't wait for the disk.
+func Quick(t testing.TB) string {
+	t.Helper()
+	u, err := url.Parse(Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("synchronous_commit", "off")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
 // to is a URL with another database.
 func to(t testing.TB, text, name string) string {
 	t.Helper()

@@ -10,7 +10,9 @@ import (
 	"testing"
 
 	"github.com/rollcall-scim/rollcall/backend/memory"
+	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/internal/pgtest"
 	"github.com/rollcall-scim/rollcall/internal/replay"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -25,6 +27,11 @@ func TestTraces(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no traces: %v", err)
 	}
+	pg, err := postgres.Open(t.Context(), pgtest.Quick(t), postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pg.Close() })
 	backends := map[string]func(*testing.T) scim.Backend{
 		"memory": func(*testing.T) scim.Backend { return new(memory.Store) },
 		"sqlite": func(t *testing.T) scim.Backend {
@@ -35,6 +42,7 @@ func TestTraces(t *testing.T) {
 			t.Cleanup(func() { _ = db.Close() })
 			return db.Tenant("default")
 		},
+		"postgres": func(t *testing.T) scim.Backend { return pg.Tenant(t.Name()) },
 	}
 	for _, file := range files {
 		for backend, open := range backends {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/rollcall-scim/rollcall/internal/bench"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
 )
 
@@ -52,6 +53,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Pactflow    struct {
 			Doctor doctorFlags `cmd:"" help:"Try a PactFlow and the token for it, and say what will work; changes nothing without --write."`
 		} `cmd:"" help:"Check the PactFlow behind a façade."`
+		Bench            bench.Command `cmd:"" help:"Measure a SCIM server: rates, latencies, and what its processes use."`
 		PactflowEmulator emulatorFlags `cmd:"" help:"Serve an emulator of PactFlow's admin API, for trials and demonstrations."`
 		Version          struct{}      `cmd:"" help:"Print the version."`
 	}
@@ -85,6 +87,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		return exitStopped
 	case "copy":
 		return cli.Copy.run(ctx, environ, stdout, stderr)
+	case "bench":
+		return runBench(ctx, &cli.Bench, words[1], environ, stdout, stderr)
 	case "replay":
 		return cli.Replay.run(ctx, environ, stdout, stderr)
 	case "pactflow":

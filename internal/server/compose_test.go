@@ -2,11 +2,17 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/pactflow/pactflowtest"
 )
@@ -124,5 +130,95 @@ func TestCompose(t *testing.T) {
 	}
 	if o, err := pactflowtest.FromEnv(emulator.environ); err != nil || o.BaseURL == "" {
 		t.Errorf("the emulator's environment: %+v, %v", o, err)
+	}
+}
+
+// TestComposePostgres: the two instances of the compose file are set up alike,
+// and as the program understands it.
+func TestComposePostgres(t *testing.T) {
+	t.Parallel()
+	services := compose(t, "../../deploy/postgresql/compose.yml")
+	one, two := services["one"], services["two"]
+	if one == nil || two == nil || !slices.Equal(one.environ, two.environ) || len(services) != 4 {
+		t.Fatalf("the services: %v", services)
+	}
+	var environ []string
+	for _, v := range one.environ {
+		name, value, _ := strings.Cut(v, "=")
+		if before, standard, ok := strings.Cut(value, ":-"); ok && strings.HasPrefix(before, "${") {
+			value = strings.TrimSuffix(standard, "}")
+		}
+		environ = append(environ, name+"="+value)
+	}
+	s, warnings, err := settings(t, append(environ, "SCIM_DATA_DIR=/app/data", "ROLLCALL_RUN_AS=65532:65532")...)
+	if err != nil || len(warnings) > 0 || s.Database == nil || s.Database.Address != "postgres://postgres/rollcall" || s.Drain < 4*time.Second {
+		t.Errorf("the settings: %+v, %v, %v", s, warnings, err)
+	}
+}
+
+// TestBehindProxy runs the proxy's configuration with two instances, of which one is
+// stopped under load: no client notices.
+func TestBehindProxy(t *testing.T) {
+	t.Parallel()
+	haproxy := needTool(t, "haproxy")
+	text, err := os.ReadFile("../../deploy/postgresql/haproxy.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, _ := instances(t, 2, "ROLLCALL_DRAIN=5s", "ROLLCALL_LOG_LEVEL=WARN")
+	address := freeAddress(t)
+	config := string(text)
+	for from, to := range map[string]string{"bind :8080": "bind " + address, "one:8080": both[0].srv.Addr().String(), "two:8080": both[1].srv.Addr().String(),
+		" init-addr none resolvers docker": ""} {
+		if !strings.Contains(config, from) {
+			t.Fatalf("haproxy.cfg lacks %q", from)
+		}
+		config = strings.Replace(config, from, to, 1)
+	}
+	path := filepath.Join(t.TempDir(), "haproxy.cfg")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log logBuffer
+	proxy := exec.Command(haproxy, "-db", "-f", path) //nolint:gosec,noctx // our own file; killed by the test
+	proxy.Stdout, proxy.Stderr = &log, &log
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Process.Kill(); _ = proxy.Wait() })
+	client := &running{t: t, url: "http://" + address, log: &log}
+	waitFor(t, "the proxy", func() bool {
+		resp, err := noRedirect.Get(client.url + "/health/ready") //nolint:noctx // short
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == 200
+	})
+	var stop atomic.Bool
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	for c := range 4 {
+		wg.Go(func() {
+			for n := 0; !stop.Load(); n++ {
+				status, err := post(t.Context(), noRedirect, client.url, fmt.Sprintf("proxy-%d-%d", c, n))
+				if err != nil || status != 201 {
+					t.Errorf("POST through the proxy: %d %v", status, err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	waitFor(t, "requests", func() bool { return done.Load() > 20 || t.Failed() })
+	if err := both[0].stop(); err != nil {
+		t.Error(err)
+	}
+	before := done.Load()
+	waitFor(t, "requests at the other", func() bool { return done.Load() > before+20 || t.Failed() })
+	stop.Store(true)
+	wg.Wait()
+	if t.Failed() {
+		t.Log(log.String())
 	}
 }

@@ -176,6 +176,10 @@ func TestDatabaseSettings(t *testing.T) {
 	if _, _, err := settings(t, "PACTFLOW_URL=https://x.example", "ROLLCALL_DATABASE_URL="+url); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("in façade mode: %v", err)
 	}
+	c := server.Config{DatabaseURL: url}
+	if warnings, err := c.Load(nil); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "--database holds a password") || strings.Contains(warnings[0], "hunter2") {
+		t.Errorf("a password on the command line: %q, %v", warnings, err)
+	}
 	for _, args := range [][]string{{"serve", "--help"}, {"status"}, {"migrate", "status"}, {"users", "deleted"}, {"why", "alice"}} {
 		var out bytes.Buffer
 		code := server.Main(context.Background(), args, []string{"ROLLCALL_DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/people?connect_timeout=1"}, &out, &out)

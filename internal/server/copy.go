@@ -134,6 +134,11 @@ func intoTarget(ctx context.Context, src transfer.Source, to location, prepare f
 	m := newMeter(stderr, "copying")
 	defer m.end()
 	if err := transfer.Copy(ctx, src, target, prepare, m.progress); err != nil {
+		if errors.Is(err, transfer.ErrDone) {
+			m.end()
+			fmt.Fprintf(stderr, "rollcall: %s, and is only compared\n", err)
+			return nil
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -94,7 +94,9 @@ func whileUnfinished(ctx context.Context, from, to location, name string, types 
 	defer func() { err = errors.Join(err, target.Close()) }()
 	id := sha256.Sum256([]byte(from.at + " " + name))
 	h := transfer.Header{ID: "server " + hex.EncodeToString(id[:16]), Tenants: []transfer.Tenant{{Name: name}}}
-	if _, err := target.Begin(ctx, h); err != nil {
+	if _, err := target.Begin(ctx, h); errors.Is(err, transfer.ErrDone) {
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("copying into %s: %w", to, err)
 	}
 	db, close, err := to.open(ctx, types, true)

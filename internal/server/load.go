@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/rollcall-scim/rollcall/backend/postgres"
 )
 
 // field is one field of Config and what its tag says.
@@ -73,6 +75,9 @@ func (c *Config) Load(environ []string) (warnings []string, err error) {
 		if err := c.refuseFacade(env); err != nil {
 			return nil, err
 		}
+	}
+	if c.sources["DatabaseURL"] == "--database" && postgres.HasPassword(c.DatabaseURL) {
+		warnings = append(warnings, "--database holds a password, which every user of this machine can see: use ROLLCALL_DATABASE_URL, or ROLLCALL_DATABASE_PASSWORD_FILE")
 	}
 	return append(warnings, c.idle()...), nil
 }

@@ -59,6 +59,9 @@ func TestMigratePostgres(t *testing.T) {
 	if a := r.do("GET", "/scim/v2/Users", ""); a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "newer version") {
 		t.Errorf("a request to a program that is too old: %d %s", a.status, a.body)
 	}
+	if a := r.do("GET", "/looking-glass", ""); a.status != 503 || !strings.Contains(a.body, "newer version") {
+		t.Errorf("the console of a program that is too old: %d %s", a.status, a.body)
+	}
 	pgtest.Exec(t, db, `UPDATE meta SET value = '1' WHERE key = 'serves from'`)
 	back(t, r)
 	says(t, asking(t, "ROLLCALL_DATABASE_URL=postgres://u@"+freeAddress(t)+"/people"), 3, "can't be reached", "migrate", "status")

@@ -111,6 +111,12 @@ func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, mount, path
 
 // serveConsole hands a request to the console, which has a login of its own.
 func (srv *Server) serveConsole(w http.ResponseWriter, r *http.Request) {
+	if srv.begun.Load() {
+		if err := srv.mode.unfit(); err != nil {
+			http.Error(w, scim.AsError(err).Detail, http.StatusServiceUnavailable)
+			return
+		}
+	}
 	switch {
 	case !srv.begun.Load():
 		w.Header().Set("Retry-After", "2")

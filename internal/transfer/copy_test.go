@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -104,6 +105,14 @@ var postgresOptions = postgres.Options{Load: schema.Load, Encode: schema.Encode,
 // databases are the kinds of databases there are.
 func databases() []database { return []database{inSQLite, inPostgres} }
 
+// steps is how much happens in a test, less in a short one.
+func steps(n int) int {
+	if testing.Short() {
+		return n / 3
+	}
+	return n
+}
+
 // TestCopy: a copy of a directory with a history is answered from as the
 // directory itself, exports the same, and goes on living like it.
 func TestCopy(t *testing.T) {
@@ -112,6 +121,9 @@ func TestCopy(t *testing.T) {
 		for j, to := range databases() {
 			t.Run(from.name+" to "+to.name, func(t *testing.T) {
 				t.Parallel()
+				if testing.Short() && from.name == to.name {
+					return // the two others go through the same
+				}
 				testCopy(t, from, to, uint64(10*i+j)) //nolint:gosec // small
 			})
 		}
@@ -130,7 +142,7 @@ func testCopy(t *testing.T, from, to database, seed uint64) {
 		s, keys, stop := from.tenant(t, place, tenant)
 		a := newAPI(t, s, tenant, keys)
 		w := &world{}
-		w.users, w.groups = a.live(seed+uint64(len(tenant)), 150)
+		w.users, w.groups = a.live(seed+uint64(len(tenant)), steps(150)) //nolint:gosec // small
 		w.seen = a.see(w.users, w.groups)
 		_, first, text := a.do("GET", "/Users", "count=3&cursor=", nil)
 		if w.cursor, _ = first.Get("nextCursor").(string); w.cursor == "" {
@@ -207,7 +219,7 @@ func TestResume(t *testing.T) {
 			t.Parallel()
 			place := inSQLite.place(t)
 			s, keys, stop := inSQLite.tenant(t, place, "default")
-			newAPI(t, s, "default", keys).live(5, 400)
+			newAPI(t, s, "default", keys).live(5, steps(400))
 			stop()
 			src := inSQLite.source(t, place)
 			want := exported(t, src)
@@ -286,5 +298,31 @@ func TestRefused(t *testing.T) {
 			}
 			_ = target.Close()
 		})
+	}
+}
+
+// TestTwoAtOnce: of two copies into one database the second is refused, and
+// what the first does is whole. (A file is locked by who opens it.)
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	place := inSQLite.place(t)
+	s, keys, stop := inSQLite.tenant(t, place, "default")
+	newAPI(t, s, "default", keys).live(3, 60)
+	stop()
+	aim := inPostgres.place(t)
+	first, second := inPostgres.target(t.Context(), t, aim), inPostgres.target(t.Context(), t, aim)
+	var refusal error
+	meanwhile := &slow{first, sync.OnceFunc(func() {
+		refusal = transfer.Copy(t.Context(), inSQLite.source(t, place), second, schemas(t).Prepare, quiet)
+	})}
+	err := transfer.Copy(t.Context(), pieces(inSQLite.source(t, place)), meanwhile, schemas(t).Prepare, quiet)
+	if err != nil || !errors.Is(refusal, transfer.ErrBusy) {
+		t.Errorf("the first: %v; the second: %v, want ErrBusy", err, refusal)
+	}
+	if e := errors.Join(first.Close(), second.Close()); e != nil {
+		t.Fatal(e)
+	}
+	if got, want := exported(t, inPostgres.source(t, aim)), exported(t, inSQLite.source(t, place)); got != want {
+		t.Errorf("two at once made something else:\n%.2000s\n\n%.2000s", got, want)
 	}
 }

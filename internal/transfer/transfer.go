@@ -150,7 +150,7 @@ type Source interface {
 type Target interface {
 	// Begin prepares the target, which must be empty or hold what an earlier
 	// copy of the same source has left. It returns the position behind what is
-	// there. It returns ErrNotEmpty, ErrOtherSource, or ErrBusy.
+	// there. It returns ErrNotEmpty, ErrDone, ErrOtherSource, or ErrBusy.
 	Begin(ctx context.Context, h Header) (Position, error)
 
 	// Put stores records, whose Attrs are set, and their position together:
@@ -166,6 +166,7 @@ type Target interface {
 // What a Target may say.
 var (
 	ErrNotEmpty    = errors.New("the target holds a directory already")
+	ErrDone        = errors.New("the target is a finished copy of this source already")
 	ErrOtherSource = errors.New("the target is a half-done copy of another directory, or of this one before it was changed; " +
 		"empty it and copy again")
 	ErrBusy = errors.New("another copy into the same target is under way")

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/backend/postgres"
+	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/internal/bench"
+	"github.com/rollcall-scim/rollcall/scim/schema"
+)
+
+// runBench carries out "rollcall bench …" and returns the exit code.
+func runBench(ctx context.Context, c *bench.Command, name string, environ []string, stdout, stderr io.Writer) int {
+	err := c.Do(ctx, name, bench.System{Environ: environ, Stdout: stdout, Stderr: stderr, Open: openToFill})
+	if err == nil || name == "yardstick" && ctx.Err() != nil {
+		return exitStopped
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(stderr, "rollcall:", visible(line))
+	}
+	return exitFailed
+}
+
+// openToFill opens the tenant that a server of the folder or database serves,
+// with a cache that suits a great many writes. The folder is locked meanwhile.
+func openToFill(ctx context.Context, data, url string) (bench.Store, func() error, error) {
+	const cache = 512 << 20
+	d := &directory{s: Settings{DataDir: data, HistoryDays: 400, UndeleteDays: 30}, log: slog.Default()}
+	if url != "" {
+		db, err := postgres.Open(ctx, url, postgres.Options{Load: schema.Load, Encode: schema.Encode, Type: d.typeNamed,
+			HistoryDays: d.s.HistoryDays, UndeleteDays: d.s.UndeleteDays, StatementTimeout: 10 * time.Minute})
+		if err != nil {
+			return nil, nil, errors.New(strings.ReplaceAll(err.Error(), url, "(the URL)"))
+		}
+		return db.Tenant(tenant), db.Close, nil
+	}
+	if err := d.claim(); err != nil {
+		return nil, nil, err
+	}
+	db, err := sqlite.Open(ctx, sqlitePath(data), sqlite.Options{Load: schema.Load, Encode: schema.Encode, Type: d.typeNamed,
+		HistoryDays: d.s.HistoryDays, UndeleteDays: d.s.UndeleteDays, CacheBytes: cache})
+	if err != nil {
+		d.lock.release()
+		return nil, nil, err
+	}
+	return db.Tenant(tenant), func() error {
+		defer d.lock.release()
+		return db.Close()
+	}, nil
+}
