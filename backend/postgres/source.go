@@ -95,7 +95,7 @@ func (s *Source) readHeader(ctx context.Context) error {
 		return rows.Err()
 	}
 	at := map[int32]int{}
-	err := all(`SELECT tenant, name FROM tenants ORDER BY tenant`, func(r pgx.Rows) error {
+	err := all(`SELECT tenant, name FROM tenants WHERE removed IS NULL ORDER BY tenant`, func(r pgx.Rows) error {
 		var n int32
 		name := ""
 		if err := r.Scan(&n, &name); err != nil {
@@ -113,6 +113,11 @@ func (s *Source) readHeader(ctx context.Context) error {
 	}
 	if s.o.Tenant != "" && len(at) == 0 {
 		return fmt.Errorf("there is no tenant %q", s.o.Tenant)
+	}
+	for i := range s.h.Tenants {
+		if s.h.Tenants[i].Access, err = pack(s.h.Tenants[i].Name, all); err != nil {
+			return err
+		}
 	}
 	// The paths of extensions are not kept in full; a target finds their values unique by itself.
 	err = all(`SELECT DISTINCT tenant, type, path FROM uniq WHERE strpos(path, ':') = 0 ORDER BY tenant, type, path`, func(r pgx.Rows) error {

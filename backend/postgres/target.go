@@ -107,6 +107,9 @@ func (t *Target) Begin(ctx context.Context, h transfer.Header) (next transfer.Po
 				return err
 			}
 			t.tenants[tenant.Name] = n
+			if err := unpack(ctx, tx, n, tenant); err != nil {
+				return err
+			}
 		}
 		if len(t.state) > 0 {
 			return nil

@@ -99,13 +99,18 @@ func (db *DB) ChangeTokens(ctx context.Context, name string, f func([]tenant.Tok
 	})
 }
 
-func (t *session) putToken(ctx context.Context, number int32, k tenant.Token) error {
-	_, err := t.exec(ctx, `INSERT INTO tokens AS k (tenant, id, name, prefix, hash, scopes, created, expires, revoked, used, client, replaces)
+const putTokenSQL = `INSERT INTO tokens AS k (tenant, id, name, prefix, hash, scopes, created, expires, revoked, used, client, replaces)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 		ON CONFLICT (tenant, id) DO UPDATE SET name = $3, prefix = $4, hash = $5, scopes = $6, created = $7, expires = $8, revoked = $9,
-			used = greatest(k.used, $10), client = $11, replaces = $12`,
-		number, escape(k.ID), escape(k.Name), k.Prefix, k.Hash[:], k.Scopes.String(), toMillis(k.Created), toMillis(k.Expires), toMillis(k.Revoked),
-		toMillis(k.LastUsed), escape(k.LastClient), escape(k.Replaces))
+			used = greatest(k.used, $10), client = $11, replaces = $12`
+
+func tokenArgs(number int32, k tenant.Token) []any {
+	return []any{number, escape(k.ID), escape(k.Name), k.Prefix, k.Hash[:], k.Scopes.String(), toMillis(k.Created), toMillis(k.Expires),
+		toMillis(k.Revoked), toMillis(k.LastUsed), escape(k.LastClient), escape(k.Replaces)}
+}
+
+func (t *session) putToken(ctx context.Context, number int32, k tenant.Token) error {
+	_, err := t.exec(ctx, putTokenSQL, tokenArgs(number, k)...)
 	return err
 }
 

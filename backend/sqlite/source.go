@@ -127,7 +127,7 @@ func (s *Source) readHeader() error {
 		return err
 	}
 	at := map[int64]int{}
-	err = c.each(`SELECT pk, name FROM tenants ORDER BY pk`, func(st *sqlite.Stmt) error {
+	err = c.each(`SELECT pk, name FROM tenants WHERE removed IS NULL ORDER BY pk`, func(st *sqlite.Stmt) error {
 		if name := st.ColumnText(1); s.o.Tenant == "" || s.o.Tenant == name {
 			at[st.ColumnInt64(0)] = len(s.h.Tenants)
 			s.pks[name] = st.ColumnInt64(0)
@@ -137,6 +137,11 @@ func (s *Source) readHeader() error {
 	})
 	if err != nil {
 		return err
+	}
+	for i := range s.h.Tenants {
+		if s.h.Tenants[i].Access, err = c.pack(s.h.Tenants[i].Name); err != nil {
+			return err
+		}
 	}
 	if s.o.Tenant != "" && len(s.h.Tenants) == 0 {
 		return fmt.Errorf("there is no tenant %q", s.o.Tenant)

@@ -79,6 +79,9 @@ func (t *Target) Begin(ctx context.Context, h transfer.Header) (next transfer.Po
 			if err != nil {
 				return err
 			}
+			if err := w.unpack(s.tenant, tenant.Name, tenant.Access); err != nil {
+				return err
+			}
 			for _, u := range tenant.Uniques {
 				if err := t.unique(s, u); err != nil {
 					return err

@@ -200,6 +200,40 @@ func (db *DB) ChangeTenant(ctx context.Context, name string, f func(tenant.Setti
 	return found, err
 }
 
+// pack is what a tenant is, but for its resources, for another database.
+func (c *conn) pack(name string) ([]byte, error) {
+	t, err := c.findTenant(name)
+	if err != nil {
+		return nil, err
+	}
+	tokens, err := c.listTokens(name)
+	if err != nil {
+		return nil, err
+	}
+	return tenant.Pack(t, tokens)
+}
+
+// unpack makes a tenant what another database has packed.
+func (w *writer) unpack(pk int64, name string, access []byte) error {
+	t, tokens, err := tenant.Unpack(name, access)
+	if err != nil || access == nil {
+		return err
+	}
+	settings, err := t.Settings.Encode()
+	if err != nil {
+		return err
+	}
+	revision, err := w.revise()
+	if err != nil {
+		return err
+	}
+	err = w.conn.exec(`UPDATE tenants SET created = ?, revision = ?, settings = ? WHERE pk = ?`, toMillis(t.Created), revision, string(settings), pk)
+	for i := 0; i < len(tokens) && err == nil; i++ {
+		err = w.conn.putToken(pk, tokens[i])
+	}
+	return err
+}
+
 // decide runs f on the writer, all or nothing. What refuses is returned as it
 // is, and nothing is changed.
 func (db *DB) decide(ctx context.Context, f func(*writer) (refused, err error)) error {

@@ -24,9 +24,10 @@ type opening struct {
 }
 
 type tenant struct {
-	Name    string   `json:"name"`
-	Uniques []Unique `json:"uniques,omitempty"`
-	Records int64    `json:"records"`
+	Name    string          `json:"name"`
+	Uniques []Unique        `json:"uniques,omitempty"`
+	Records int64           `json:"records"`
+	Access  json.RawMessage `json:"access,omitempty"`
 }
 
 type closing struct {

@@ -10,6 +10,7 @@ package transfer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"iter"
 	"time"
@@ -117,8 +118,9 @@ type Header struct {
 // Tenant is one tenant of a Header.
 type Tenant struct {
 	Name    string
-	Uniques []Unique // attributes whose values are held unique, or were once
-	Records int64    // how many there are, about, to show progress by; members and people count one each
+	Uniques []Unique        // attributes whose values are held unique, or were once
+	Records int64           // how many there are, about, to show progress by; members and people count one each
+	Access  json.RawMessage // its settings and tokens, as a database packs them; nil: there are none
 }
 
 // Unique names an attribute of a resource type.
