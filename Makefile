@@ -42,9 +42,11 @@ format:
 
 vet:
 	go vet ./...
+	go vet -tags ha ./internal/failover
 
 staticcheck:
 	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags ha ./internal/failover
 
 # For people: the same, and golangci-lint with the list in .golangci.yml.
 lint: format vet staticcheck
@@ -80,7 +82,6 @@ test-ha: setup
 	go test -tags ha -count=1 -timeout 40m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover -args -rounds 2 -report $(CURDIR)/dist/failover.md
 
 test-ha-short: setup
-	go vet -tags ha ./internal/failover
 	go run ./internal/testrun -- -tags ha -count=1 -short -timeout 5m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover
 
 # Each fuzz target for FUZZTIME, one after the other. Go reports a target whose

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,14 +71,32 @@ func listener(base string) int {
 	if len(sockets) == 0 {
 		return 0
 	}
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	for _, link := range links {
-		if to, err := os.Readlink(link); err == nil && sockets[to] {
-			pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
-			return pid
+	for _, name := range running() {
+		files, _ := os.ReadDir("/proc/" + name + "/fd") // ours alone, unless this is root
+		for _, f := range files {
+			if to, err := os.Readlink("/proc/" + name + "/fd/" + f.Name()); err == nil && sockets[to] {
+				pid, _ := strconv.Atoi(name)
+				return pid
+			}
 		}
 	}
 	return 0
+}
+
+// running returns the ids of all processes, as /proc names them.
+func running() (names []string) {
+	d, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer d.Close()
+	all, _ := d.Readdirnames(-1)
+	for _, name := range all {
+		if name[0] >= '1' && name[0] <= '9' {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // listening returns the inode of a line of /proc/net/tcp if it is of a socket
@@ -101,11 +118,10 @@ func (p processes) cpu() (used time.Duration, ok bool) {
 	}
 	parents := map[int]int{}
 	times := map[int]time.Duration{}
-	files, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, file := range files {
-		data, err := os.ReadFile(file)
+	for _, name := range running() {
+		data, err := os.ReadFile("/proc/" + name + "/stat")
 		if err != nil {
-			continue
+			continue // it has ended
 		}
 		pid, parent, used := parseStat(string(data))
 		parents[pid], times[pid] = parent, used

@@ -168,12 +168,13 @@ func patched(r *http.Request, rewrite func(ops []any) []any) {
 func TestLiars(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		lie  liar
-		by   string // audit, history or offences
-		want string // part of one of the faults
+		lie    liar
+		by     string // audit, history or offences
+		want   string // part of one of the faults
+		writes int    // how many it takes, if more than usual
 	}{
 		"a user is acknowledged and not kept": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
-			lie := every(40)
+			lie := every(25)
 			return func(w http.ResponseWriter, r *http.Request) {
 				if r.Method != "POST" || !strings.HasSuffix(r.URL.Path, "/Users") || !lie() {
 					next.ServeHTTP(w, r)
@@ -183,7 +184,7 @@ func TestLiars(t *testing.T) {
 				w.WriteHeader(http.StatusCreated)
 				_, _ = w.Write([]byte(`{"id":"none"}`))
 			}
-		}, "audit", "was acknowledged and is lost"},
+		}, "audit", "was acknowledged and is lost", 0},
 		"a member is acknowledged and not kept": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
 			lie := every(10)
 			return func(w http.ResponseWriter, r *http.Request) {
@@ -193,7 +194,7 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "audit", "was acknowledged and is lost"},
+		}, "audit", "was acknowledged and is lost", 0},
 		"a deletion is acknowledged and not kept": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
 			lie := every(3)
 			return func(w http.ResponseWriter, r *http.Request) {
@@ -203,7 +204,7 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "audit", "though deleted"},
+		}, "audit", "though deleted", 0},
 		"an update is carried out by halves": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == "PATCH" && strings.Contains(r.URL.Path, "/Users/") && r.Header.Get("If-Match") == "" {
@@ -214,7 +215,7 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "audit", "by halves"},
+		}, "audit", "by halves", 0},
 		"members are added by halves": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
 			lie := every(3)
 			return func(w http.ResponseWriter, r *http.Request) {
@@ -232,13 +233,13 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "audit", "of one request"},
+		}, "audit", "of one request", 0},
 		"versions are not compared": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				r.Header.Del("If-Match")
 				next.ServeHTTP(w, r)
 			}
-		}, "history", "no order"},
+		}, "history", "no order", 700},
 		"versions are not compared now and then": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
 			lie := every(3)
 			return func(w http.ResponseWriter, r *http.Request) {
@@ -247,9 +248,9 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "history", "no order"},
+		}, "history", "no order", 700},
 		"a conditional update is acknowledged and not kept": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
-			lie := every(50)
+			lie := every(10)
 			return func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == "PATCH" && r.Header.Get("If-Match") != "" && lie() {
 					w.Header().Set("ETag", `W/"lost"`)
@@ -258,7 +259,7 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "history", "no order"},
+		}, "history", "no order", 700},
 		"a read is old": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
 			type answer struct {
 				header http.Header
@@ -287,9 +288,9 @@ func TestLiars(t *testing.T) {
 				w.WriteHeader(rec.Code)
 				_, _ = w.Write(was.body)
 			}
-		}, "history", "no order"},
+		}, "history", "no order", 700},
 		"an error is no 503": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
-			lie := every(50)
+			lie := every(10)
 			return func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == "PATCH" && lie() {
 					w.WriteHeader(http.StatusInternalServerError)
@@ -297,9 +298,9 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "offences", "500"},
+		}, "offences", "500", 0},
 		"a 503 has no Retry-After": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
-			lie := every(50)
+			lie := every(10)
 			return func(w http.ResponseWriter, r *http.Request) {
 				if r.Method == "PATCH" && lie() {
 					w.WriteHeader(http.StatusServiceUnavailable)
@@ -307,7 +308,7 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "offences", "without Retry-After"},
+		}, "offences", "without Retry-After", 0},
 		"what was created is not there yet": {func(next http.Handler, _ *sync.WaitGroup) http.HandlerFunc {
 			lie := every(2)
 			return func(w http.ResponseWriter, r *http.Request) {
@@ -317,11 +318,11 @@ func TestLiars(t *testing.T) {
 				}
 				next.ServeHTTP(w, r)
 			}
-		}, "offences", "404 after that"},
+		}, "offences", "404 after that", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			audit, history, offences, _ := run(t, 800, tt.lie)
+			audit, history, offences, _ := run(t, max(tt.writes, 250), tt.lie)
 			found := map[string][]string{"audit": audit, "history": history, "offences": offences}[tt.by]
 			if !strings.Contains(strings.Join(found, "\n"), tt.want) {
 				t.Errorf("%s has no %q: %q, %q, %q", tt.by, tt.want, audit, history, offences)

@@ -222,3 +222,26 @@ func TestBehindProxy(t *testing.T) {
 		t.Log(log.String())
 	}
 }
+
+// TestLitestream: the side-car reads the volume that the program keeps its
+// database in, under the name that the program gives it.
+func TestLitestream(t *testing.T) {
+	t.Parallel()
+	services := compose(t, "../../deploy/litestream/compose.yml")
+	api, side := services["scim-service"], services["litestream"]
+	if len(services) != 2 || api == nil || side == nil {
+		t.Fatalf("services %v", services)
+	}
+	environ := []string{"ROLLCALL_RUN_AS=65532:65532"} // as in the image
+	for _, v := range api.environ {                    // as without anything in the shell's
+		environ = append(environ, regexp.MustCompile(`\$\{[A-Z_]+:-([^}]*)\}`).ReplaceAllString(v, "$1"))
+	}
+	s, warnings, err := settings(t, environ...)
+	if err != nil || len(warnings) > 0 || !slices.Contains(api.list["volumes"], "scim-data:"+s.DataDir) || !slices.Contains(side.list["volumes"], "scim-data:/data") {
+		t.Errorf("the program: %+v, %v, %v; its side-car: %+v", api, warnings, err, side)
+	}
+	config, err := os.ReadFile("../../deploy/litestream/litestream.yml")
+	if err != nil || !strings.Contains(string(config), "path: /data/rollcall.db\n") || !slices.Contains(side.list["volumes"], "./litestream.yml:/etc/litestream.yml:ro") {
+		t.Errorf("%v: %s", err, config)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -15,12 +16,12 @@ import (
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/pgtest"
 	"github.com/rollcall-scim/rollcall/internal/transfer"
+	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
 // folder holds the schema of an extension that has secrets of each kind.
-func folder(t *testing.T) fstest.MapFS {
-	t.Helper()
+func folder() fstest.MapFS {
 	return fstest.MapFS{"locker.json": {Data: []byte(`[
 		{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Schema"],"id":"urn:example:2.0:Locker","name":"Locker","attributes":[
 			{"name":"number","type":"integer"},
@@ -100,7 +101,7 @@ var inPostgres = database{
 	},
 }
 
-var postgresOptions = postgres.Options{Load: schema.Load, Encode: schema.Encode, UndeleteDays: 30, MaxConns: 4}
+var postgresOptions = postgres.Options{Load: schema.Load, Encode: schema.Encode, Type: typeNamed, UndeleteDays: 30, MaxConns: 4}
 
 // databases are the kinds of databases there are.
 func databases() []database { return []database{inSQLite, inPostgres} }
@@ -324,5 +325,83 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 	if got, want := exported(t, inPostgres.source(t, aim)), exported(t, inSQLite.source(t, place)); got != want {
 		t.Errorf("two at once made something else:\n%.2000s\n\n%.2000s", got, want)
+	}
+}
+
+// TestTombstone: a delete that is under way goes on where the copy is.
+func TestTombstone(t *testing.T) {
+	t.Parallel()
+	place := inSQLite.place(t)
+	s, keys, stop := inSQLite.tenant(t, place, "default")
+	a := newAPI(t, s, "default", keys)
+	create := func(path string, body object) string {
+		t.Helper()
+		status, o, text := a.do("POST", path, "", body)
+		if status != 201 {
+			t.Fatalf("%d %s", status, text)
+		}
+		id, _ := o.Get("id").(string)
+		return id
+	}
+	boss := create("/Users", object{"userName": "boss"})
+	worker := create("/Users", object{"userName": "worker",
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": object{"manager": object{"value": boss}}})
+	group := create("/Groups", object{"displayName": "all", "members": []object{{"value": boss}, {"value": worker}}})
+	stop()
+	// As a delete of the boss leaves it after its first transaction.
+	dying := transfer.Changed(inSQLite.source(t, place), func(r *transfer.Record) error {
+		if r.Kind == transfer.Resources && r.Resource.ID == boss {
+			r.Kind, r.Tombstone = transfer.Tombstones, &transfer.Tombstone{Seq: r.Resource.Seq, Type: "User", ID: boss, Change: 3, Actor: "killer", Request: "r"}
+			r.Resource = nil
+		}
+		return nil
+	})
+	var mu sync.Mutex // one uses it at a time
+	for _, from := range databases() {
+		for _, to := range databases() {
+			t.Run(from.name+" to "+to.name, func(t *testing.T) {
+				t.Parallel()
+				run := func(src transfer.Source, into database) string {
+					t.Helper()
+					place := into.place(t)
+					target := into.target(t.Context(), t, place)
+					if err := errors.Join(transfer.Copy(t.Context(), src, target, schemas(t).Prepare, quiet), target.Close()); err != nil {
+						t.Fatal(err)
+					}
+					return place
+				}
+				mu.Lock()
+				first := from.source(t, run(dying, from))
+				mu.Unlock()
+				last := run(first, to)
+				if got, want := exported(t, to.source(t, last)), exported(t, first); got != want || !strings.Contains(got, `"kind":"tombstone"`) {
+					t.Errorf("the copy of a copy:\n%s\nwant\n%s", got, want)
+				}
+				s, keys, _ := to.tenant(t, last, "default")
+				a := newAPI(t, s, "default", keys)
+				if status, _, _ := a.do("GET", "/Users/"+boss, "", nil); status != 404 {
+					t.Errorf("who is being deleted: %d", status)
+				}
+				for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+					log, err := s.Changes(t.Context(), scim.ChangeQuery{})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(log) == 5 && log[4].Actor == "killer" && log[3].Actor == "killer" {
+						break
+					}
+					if time.Now().After(end) {
+						t.Fatalf("the delete does not end: %+v", log)
+					}
+				}
+				_, g, text := a.do("GET", "/Groups/"+group, "", nil)
+				if members, _ := g.Get("members").([]any); len(members) != 1 {
+					t.Errorf("the group: %s", text)
+				}
+				if _, _, text := a.do("GET", "/Users/"+worker, "", nil); strings.Contains(text, "manager") {
+					t.Errorf("a reference to who was deleted: %s", text)
+				}
+			})
+		}
 	}
 }
