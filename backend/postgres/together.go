@@ -211,6 +211,9 @@ func (s *Store) insertTogether(group []*rider) error {
 		t.complete(ctx, rows, list[0].row.r.Type, scim.Selection{}, fresh)
 		return nil
 	})
+	if err == nil {
+		s.db.grew(int64(len(group)))
+	}
 	if len(group) == 1 {
 		return err
 	}
