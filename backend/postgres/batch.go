@@ -37,7 +37,7 @@ func (s *Store) Batch(ctx context.Context, f func(scim.Backend) error) error {
 			if err := t.found(ctx); err != nil {
 				return err
 			}
-			done = t.transaction(ctx, "BEGIN", func(t *session) error {
+			done = t.writing(ctx, func(t *session) error {
 				if err := t.flush(ctx); err != nil { // so that f finds a connection that works
 					return err
 				}

@@ -109,6 +109,7 @@ func (t *session) insert(ctx context.Context, c *creation) error {
 		return c.refused
 	}
 	t.count(c.row.typ, 1)
+	t.db.grew(1)
 	if len(c.members) == 0 {
 		return nil
 	}

@@ -63,11 +63,14 @@ func (s *Store) Get(ctx context.Context, ref scim.Ref, sel scim.Selection) (r *s
 	}
 	err = read(ctx, func(t *session) error {
 		row, err := t.get(ctx, ref, sel)
-		if row != nil {
+		if r = nil; row != nil {
 			r = row.r
 		}
 		return err
 	})
+	if err == nil && r == nil { // a transaction that was committed has no error
+		err = scim.ErrNotFound
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,20 @@ func (t *session) total(q scim.Query, plan sqlfilter.Plan, n *int) {
 	t.queue = append(t.queue, statement{sql: plan.Total.SQL, args: arguments(plan.Total.Args), row: read, once: true})
 }
 
+// looksUp reports whether q asks for one text, as clients do before they create
+// somebody. One plan is good for that in all tenants, and there are few such
+// statements: they are prepared, since to plan one takes longer than to run it.
+func looksUp(q scim.Query) bool {
+	f, ok := q.Filter.(*scim.AttrExp)
+	if !ok || f.Op != scim.Eq || f.Path.Attr == nil || q.SortBy != nil {
+		return false
+	}
+	_, text := f.Value.(string)
+	leaf := f.Path.Leaf()
+	return text && leaf.Type == scim.TypeString && len(leaf.CanonicalValues) == 0 && !f.Path.Attr.Membership && !f.Path.Attr.Derived &&
+		f.Path.Name != "schemas" && f.Path.Name != "meta"
+}
+
 // page reads the rows of a page, and the position of its last one if others
 // follow.
 func (t *session) page(ctx context.Context, q scim.Query, plan sqlfilter.Plan) (rows []*entry, last *scim.Keyset, err error) {
@@ -87,7 +101,7 @@ func (t *session) page(ctx context.Context, q scim.Query, plan sqlfilter.Plan) (
 	for i, part := range plan.Parts {
 		before := len(rows)
 		args := append(arguments(part.Args), q.Count+1-len(rows), skip, t.tenant)
-		err := t.eachFiltered(ctx, statementOf(part, q, len(part.Args)), args, func(r pgx.Rows) error {
+		t.queue = append(t.queue, statement{sql: statementOf(part, q, len(part.Args)), args: args, once: !looksUp(q), row: func(r pgx.Rows) error {
 			if len(rows) == q.Count {
 				more = true
 				return nil
@@ -100,8 +114,8 @@ func (t *session) page(ctx context.Context, q scim.Query, plan sqlfilter.Plan) (
 			last = keyset(key, part, row)
 			rows = append(rows, row)
 			return nil
-		})
-		if err != nil {
+		}})
+		if err := t.flush(ctx); err != nil {
 			return nil, nil, err
 		}
 		if more || i == len(plan.Parts)-1 {
@@ -112,7 +126,7 @@ func (t *session) page(ctx context.Context, q scim.Query, plan sqlfilter.Plan) (
 			continue
 		}
 		n := 0
-		err = t.eachFiltered(ctx, part.Count.SQL, arguments(part.Count.Args), func(r pgx.Rows) error { return r.Scan(&n) })
+		err := t.eachFiltered(ctx, part.Count.SQL, arguments(part.Count.Args), func(r pgx.Rows) error { return r.Scan(&n) })
 		if err != nil {
 			return nil, nil, err
 		}

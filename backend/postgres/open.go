@@ -20,6 +20,7 @@ import (
 // ErrNewer for a database that this program is too old for.
 func Open(ctx context.Context, url string, o Options) (*DB, error) {
 	db := &DB{o: o.defaults()}
+	db.nextAnalyze.Store(analyzeFirst)
 	db.life, db.end = context.WithCancel(context.Background())
 	if err := db.open(ctx, url); err != nil {
 		db.end()

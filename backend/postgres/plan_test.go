@@ -37,7 +37,7 @@ func asks(t *testing.T, db *postgres.DB, f func() error) (list []asked, trips in
 const crowd = 20_000
 
 // populate creates many people in tenant a, and some in b, and returns ids of a.
-func populate(t *testing.T, db *postgres.DB) []string {
+func populate(t testing.TB, db *postgres.DB) []string {
 	t.Helper()
 	ids := make([]string, crowd)
 	var next atomic.Int64

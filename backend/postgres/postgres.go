@@ -28,21 +28,23 @@ import (
 
 // DB is an open database. Safe for concurrent use.
 type DB struct {
-	o       Options
-	pool    *pgxpool.Pool
-	version int64           // of the schema that this program knows
-	tenants sync.Map        // name → int32, until a connection is made; a number never changes its tenant
-	convoys sync.Map        // convoyKey → *convoy
-	gone    sync.Map        // numbers of tenants that were removed through this DB
-	types   sync.Map        // typeKey → *scim.ResourceType, as last used
-	away    atomic.Bool     // the server does not answer, as watch found last
-	life    context.Context // ends with Close
-	end     context.CancelFunc
-	tasks   sync.WaitGroup
-	mu      sync.Mutex
-	closed  bool                                      // under mu
-	note    func(query string, args []any, once bool) // for tests: told of each statement; nil: nobody
-	flushed func()                                    // for tests: told of each round trip; nil: nobody
+	o           Options
+	pool        *pgxpool.Pool
+	version     int64           // of the schema that this program knows
+	tenants     sync.Map        // name → int32, until a connection is made; a number never changes its tenant
+	convoys     sync.Map        // convoyKey → *convoy
+	gone        sync.Map        // numbers of tenants that were removed through this DB
+	types       sync.Map        // typeKey → *scim.ResourceType, as last used
+	away        atomic.Bool     // the server does not answer, as watch found last
+	made        atomic.Int64    // resources that this program has stored
+	nextAnalyze atomic.Int64    // at how many of them the tables are measured
+	life        context.Context // ends with Close
+	end         context.CancelFunc
+	tasks       sync.WaitGroup
+	mu          sync.Mutex
+	closed      bool                                      // under mu
+	note        func(query string, args []any, once bool) // for tests: told of each statement; nil: nobody
+	flushed     func()                                    // for tests: told of each round trip; nil: nobody
 }
 
 // Store is one tenant of a DB. Safe for concurrent use.

@@ -80,17 +80,22 @@ func (s *Store) write(ctx context.Context, f func(*session) error) error {
 			if err := t.found(ctx); err != nil {
 				return err
 			}
-			err := t.transaction(ctx, "BEGIN", func(t *session) error {
-				t.later(aliveSQL, t.tenant)
-				return f(t)
-			})
-			if code(err) == aliveCode {
-				s.db.tenants.CompareAndDelete(s.tenant, t.tenant)
-				return errRemoved
-			}
-			return err
+			return t.writing(ctx, f)
 		})
 	})
+}
+
+// writing runs f in a transaction that changes a tenant, which must be there.
+func (t *session) writing(ctx context.Context, f func(*session) error) error {
+	err := t.transaction(ctx, "BEGIN", func(t *session) error {
+		t.later(aliveSQL, t.tenant)
+		return f(t)
+	})
+	if code(err) == aliveCode {
+		t.db.tenants.CompareAndDelete(t.store.tenant, t.tenant)
+		return errRemoved
+	}
+	return err
 }
 
 // transaction runs f between begin and COMMIT.

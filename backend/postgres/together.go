@@ -40,10 +40,13 @@ type rider struct {
 	err  error
 }
 
-type convoyKey struct{ tenant, typ string }
+type convoyKey struct {
+	tenant, typ string
+	pk          int32 // as in Store: a tenant and another one that has its name later do not travel together
+}
 
 func (s *Store) convoy(typ string) *convoy {
-	key := convoyKey{s.tenant, typ}
+	key := convoyKey{s.tenant, typ, s.pk}
 	if v, ok := s.db.convoys.Load(key); ok {
 		return v.(*convoy)
 	}
@@ -211,6 +214,9 @@ func (s *Store) insertTogether(group []*rider) error {
 		t.complete(ctx, rows, list[0].row.r.Type, scim.Selection{}, fresh)
 		return nil
 	})
+	if err == nil {
+		s.db.grew(int64(len(group)))
+	}
 	if len(group) == 1 {
 		return err
 	}

@@ -2,7 +2,9 @@ package tenanttest
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"sync"
 	"testing"
 
 	"github.com/rollcall-scim/rollcall/internal/tenant"
@@ -93,6 +95,15 @@ func testRemovalOfData(t *testing.T, rig Rig) {
 		if err := old.Delete(ctx, scim.Ref{Type: types[0], ID: ids[1]}, ""); !errors.As(err, &e) || e.Status != 404 {
 			t.Errorf("a late delete in a removed tenant: %v, want a 404", err)
 		}
+		if b, ok := old.(scim.Batcher); ok {
+			err := b.Batch(ctx, func(b scim.Backend) error {
+				_, err := tryCreate(b, 0, `{"userName":"late"}`, nil)
+				return err
+			})
+			if !errors.As(err, &e) || e.Status != 404 {
+				t.Errorf("a late batch in a removed tenant: %v, want a 404", err)
+			}
+		}
 	}
 	refused()
 	var again tenant.Tenant
@@ -118,10 +129,25 @@ func testRemovalOfData(t *testing.T, rig Rig) {
 	refused()
 	fresh := rig.Backend(again)
 	fill(t, fresh, 3)
+	// Writes of the old and the new one at the same time do not mix.
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			if _, err := tryCreate(old, 0, fmt.Sprintf(`{"userName":"old%d"}`, i), nil); err == nil {
+				t.Error("a late write to a removed tenant succeeds beside one to the new tenant")
+			}
+		})
+		wg.Go(func() {
+			if _, err := tryCreate(fresh, 0, fmt.Sprintf(`{"userName":"new%d"}`, i), nil); err != nil {
+				t.Errorf("a write to the new tenant beside a late one to the old: %v", err)
+			}
+		})
+	}
+	wg.Wait()
 	if n := total(t, old); n != 0 {
 		t.Errorf("a handle of the removed tenant sees %d resources of the new one", n)
 	}
-	if a, b := total(t, fresh), total(t, neighbour); a != 3 || b != 60 {
-		t.Errorf("the new tenant has %d resources and the other one %d, want 3 and 60", a, b)
+	if a, b := total(t, fresh), total(t, neighbour); a != 43 || b != 60 {
+		t.Errorf("the new tenant has %d resources and the other one %d, want 43 and 60", a, b)
 	}
 }
