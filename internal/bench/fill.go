@@ -280,7 +280,7 @@ func (s *side) createGroups(ctx context.Context, resumed bool) (int, error) {
 			continue
 		}
 		s.o.progress.show("%s: a group of %d", s.url, g.size)
-		_, err = s.createGroup(ctx, g)
+		s.groups[g.name], err = s.createGroup(ctx, g)
 		made += g.size
 	}
 	return made, err
@@ -319,7 +319,6 @@ func (s *side) createGroup(ctx context.Context, g group) (string, error) {
 			return "", err
 		}
 	}
-	s.groups[g.name] = id
 	return id, nil
 }
 
