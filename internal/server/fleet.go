@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type fleet struct {
 	db    *postgres.DB
 	log   *slog.Logger
 	id    string
+	name  string // process and machine, for people
 	beat  time.Duration
 	facts func() facts
 	keys  func([][]byte) // told the keys of cursors, which may have been replaced
@@ -85,7 +87,8 @@ func (d *directory) join(ctx context.Context, self status) {
 
 // newFleet returns the fleet of an instance that has not joined it yet.
 func newFleet(db *postgres.DB, log *slog.Logger, beat time.Duration, keys func([][]byte)) *fleet {
-	return &fleet{db: db, log: log, beat: cmp.Or(beat, defaultBeat), id: rand.Text(), keys: keys, ended: map[string]bool{}, warned: map[string]string{}}
+	host, _ := os.Hostname()
+	return &fleet{db: db, name: strconv.Itoa(os.Getpid()) + "@" + cmp.Or(host, "?"), log: log, beat: cmp.Or(beat, defaultBeat), id: rand.Text(), keys: keys, ended: map[string]bool{}, warned: map[string]string{}}
 }
 
 // leave takes this instance out of the fleet.
