@@ -68,9 +68,6 @@ func (s *Store) Get(ctx context.Context, ref scim.Ref, sel scim.Selection) (r *s
 		}
 		return err
 	})
-	if err == nil && r == nil { // a transaction that was committed has no error
-		err = scim.ErrNotFound
-	}
 	if err != nil {
 		return nil, err
 	}
