@@ -125,18 +125,29 @@ func (e *Exchanges) Write(ctx context.Context, blocks []shared.Block, lookups []
 				VALUES ($1, $2, $3, $4, $5, $6, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, $7, $8, $9::integer[], $10, $11)
 				ON CONFLICT DO NOTHING`, t.tenant, b.First, b.Last, b.Oldest, b.Newest, b.Count, escape(e.id), escape(e.instance), touched, b.Deflated, b.Body)
 		}
+		if len(lookups) == 0 {
+			return nil
+		}
+		var keys [][]byte
+		var attributes, values, kinds, hows []string
+		var found, first, last, times []int64
 		for i := range lookups {
 			l := &lookups[i]
-			t.later(`INSERT INTO glass_lookups AS o (tenant, key, attribute, value, found, kind, how, first, last, times)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-				ON CONFLICT (tenant, key, attribute) DO UPDATE SET times = o.times + excluded.times,
-				first = least(o.first, excluded.first), last = greatest(o.last, excluded.last),
-				value = CASE WHEN excluded.last >= o.last THEN excluded.value ELSE o.value END,
-				found = CASE WHEN excluded.last >= o.last THEN excluded.found ELSE o.found END,
-				kind = CASE WHEN excluded.last >= o.last THEN excluded.kind ELSE o.kind END,
-				how = CASE WHEN excluded.last >= o.last THEN excluded.how ELSE o.how END`,
-				t.tenant, l.Key, escape(l.Attribute), escape(l.Value), l.Found, escape(l.Kind), escape(l.How), l.First, l.Last, l.Times)
+			keys, attributes, values = append(keys, l.Key), append(attributes, escape(l.Attribute)), append(values, escape(l.Value))
+			kinds, hows, found = append(kinds, escape(l.Kind)), append(hows, escape(l.How)), append(found, int64(l.Found))
+			first, last, times = append(first, l.First), append(last, l.Last), append(times, int64(l.Times))
 		}
+		t.later(`INSERT INTO glass_lookups AS o (tenant, key, attribute, value, found, kind, how, first, last, times)
+			SELECT $1, u.key, u.attribute, u.value, u.found, u.kind, u.how, u.first, u.last, u.times
+			FROM unnest($2::bytea[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
+				AS u (key, attribute, value, found, kind, how, first, last, times) ORDER BY u.key, u.attribute
+			ON CONFLICT (tenant, key, attribute) DO UPDATE SET times = o.times + excluded.times,
+			first = least(o.first, excluded.first), last = greatest(o.last, excluded.last),
+			value = CASE WHEN excluded.last >= o.last THEN excluded.value ELSE o.value END,
+			found = CASE WHEN excluded.last >= o.last THEN excluded.found ELSE o.found END,
+			kind = CASE WHEN excluded.last >= o.last THEN excluded.kind ELSE o.kind END,
+			how = CASE WHEN excluded.last >= o.last THEN excluded.how ELSE o.how END`,
+			t.tenant, keys, attributes, values, found, kinds, hows, first, last, times)
 		return nil
 	})
 }
