@@ -218,7 +218,9 @@ func TestShared(t *testing.T) {
 
 	// Both prune at the same time.
 	three, four := together(t, url, "three", lookingglass.Options{Keep: 120}), together(t, url, "four", lookingglass.Options{Keep: 120})
-	poll(t, func() bool { return three.Stats().Kept <= 2*each && len(four.find(lookingglass.Query{Limit: 1000})) < 2*each })
+	poll(t, func() bool {
+		return three.Stats().Kept <= 2*each && len(four.find(lookingglass.Query{Limit: 1000})) < 2*each
+	})
 	if n := len(three.find(lookingglass.Query{Limit: 1000})); n < 120 {
 		t.Errorf("%d exchanges are left", n)
 	}
@@ -314,7 +316,9 @@ func TestSharedAway(t *testing.T) {
 		list := s.find(lookingglass.Query{Oldest: true, Text: "before", Limit: 1})
 		return len(list) == 1
 	})
-	poll(t, func() bool { return len(s.find(lookingglass.Query{Text: "nobody", Limit: 1000})) == 1000 && !s.Stats().Alone })
+	poll(t, func() bool {
+		return len(s.find(lookingglass.Query{Text: "nobody", Limit: 1000})) == 1000 && !s.Stats().Alone
+	})
 }
 
 // One secret in every input is in none of the tables.
