@@ -184,7 +184,7 @@ func (c *Cluster) StartDatabase(n *Node) error {
 				"maximum_lag_on_failover": 100 << 20,
 				"postgresql": object{"use_pg_rewind": true, "use_slots": true, "parameters": object{
 					"max_connections": 100, "wal_level": "replica", "hot_standby": "on", "wal_keep_size": "256MB",
-					"shared_buffers": "64MB", "max_wal_size": "512MB", "wal_sender_timeout": "10s",
+					"shared_buffers": "64MB", "max_wal_size": "512MB", "wal_sender_timeout": "10s", "wal_retrieve_retry_interval": "1s",
 				}},
 			},
 			"initdb": []any{object{"encoding": "UTF8"}, object{"locale": "C"}, "data-checksums"},
