@@ -224,20 +224,29 @@ func fleetStatus(ctx context.Context, s Settings, out io.Writer) error {
 	if len(list) == 0 {
 		return fmt.Errorf("no rollcall serves %s", s.Database)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", s.Database)
+	type instance struct {
+		facts
+		seen time.Duration
+	}
+	var all []instance
 	for _, i := range list {
-		var f facts
-		if err := json.Unmarshal([]byte(i.Facts), &f); err != nil {
+		at := instance{seen: i.Seen}
+		if err := json.Unmarshal([]byte(i.Facts), &at.facts); err != nil {
 			return fmt.Errorf("what an instance says of itself can't be read: %w", err)
 		}
+		all = append(all, at)
+	}
+	slices.SortFunc(all, func(a, b instance) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Listen, b.Listen)) })
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", s.Database)
+	for _, i := range all {
 		access := "with a bearer token"
-		if f.Open {
+		if i.Open {
 			access = "OPEN TO EVERYBODY"
 		}
 		fmt.Fprintf(&b, "\nrollcall %s, process %d on %s, since %s, seen %s ago\nlistens on %s, %s, profile %s, schemas %s\n%s\n",
-			visible(f.Version), f.PID, visible(cmp.Or(f.Host, "?")), f.Started.Format(time.RFC3339), i.Seen.Round(time.Second),
-			visible(f.Listen), access, visible(f.Profile), visible(f.Types), visible(f.Base))
+			visible(i.Version), i.PID, visible(cmp.Or(i.Host, "?")), i.Started.Format(time.RFC3339), i.seen.Round(time.Second),
+			visible(i.Listen), access, visible(i.Profile), visible(i.Types), visible(i.Base))
 	}
 	_, err = io.WriteString(out, b.String())
 	return err
