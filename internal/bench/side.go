@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -116,10 +117,15 @@ func (s *side) find(ctx context.Context, endpoint, attribute, name string) (stri
 		return "", nil
 	}
 	p, err := s.list(ctx, endpoint, url.Values{"filter": {attribute + ` eq "` + name + `"`}})
-	if err != nil || len(p.Resources) == 0 {
+	if err != nil {
 		return "", err
 	}
-	return p.Resources[0].ID, nil
+	for _, r := range p.Resources { // a server that ignores filters lists others
+		if strings.EqualFold(r.UserName, name) || strings.EqualFold(r.DisplayName, name) {
+			return r.ID, nil
+		}
+	}
+	return "", nil
 }
 
 // errNoWalk says that a server's lists end too soon.
