@@ -79,7 +79,7 @@ dist/cache/axe.min.js:
 # twice, in about twelve minutes. The short run has two faults and the restore.
 test-ha: setup
 	@mkdir -p dist
-	go test -tags ha -count=1 -timeout 40m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover -args -rounds 2 -report $(CURDIR)/dist/failover.md
+	go test -tags ha -count=1 -timeout 40m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover -args -rounds 2 -report $(CURDIR)/dist/failover.md -logs $(CURDIR)/dist/failover
 
 test-ha-short: setup
 	go run ./internal/testrun -- -tags ha -count=1 -short -timeout 5m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover

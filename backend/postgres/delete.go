@@ -23,14 +23,16 @@ func (s *Store) Delete(ctx context.Context, ref scim.Ref, version string) error 
 		pk, err = t.delete(ctx, ref, version)
 		return err
 	})
-	for more := pk != 0; more && err == nil; {
-		more, err = s.finishSlice(ctx, pk)
+	if err != nil {
+		return err
 	}
-	if pk != 0 && err != nil { // it is deleted all the same
-		s.db.spawn(s.db.finishDeletes)
-		return nil
+	for more := pk != 0; more; {
+		if more, err = s.finishSlice(ctx, pk); err != nil { // it is deleted all the same
+			s.db.spawn(s.db.finishDeletes)
+			return nil
+		}
 	}
-	return err
+	return nil
 }
 
 // lockGroupsSQL locks the groups that a resource is in, since groups are locked

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -178,4 +179,31 @@ func TestTombstone(t *testing.T) {
 		t.Errorf("%d memberships, %v", n, err)
 	}
 	noTraces(t, db)
+}
+
+// TestTombstoneRefused: a delete of what many rows lead to that can't be
+// committed is none, and says so.
+func TestTombstoneRefused(t *testing.T) {
+	t.Parallel()
+	db := fresh(t, postgres.Options{SliceRows: 1})
+	s := db.Tenant("a")
+	u := create(t, s, user(t, "u"))
+	for i := range 3 {
+		create(t, s, group(t, fmt.Sprint("g", i), u.ID))
+	}
+	for _, q := range []string{
+		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$`,
+		`CREATE TRIGGER refuse BEFORE INSERT ON doomed FOR EACH ROW EXECUTE FUNCTION refuse()`,
+	} {
+		if err := db.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var e *scim.Error
+	if err := s.Delete(t.Context(), u.Ref(), ""); !errors.As(err, &e) || e.Status != 503 {
+		t.Errorf("Delete: %v, want a 503", err)
+	}
+	if got := get(t, s, u); len(got.Groups) != 3 {
+		t.Errorf("groups after a delete that was refused: %v", got.Groups)
+	}
 }

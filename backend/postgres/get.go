@@ -68,9 +68,6 @@ func (s *Store) Get(ctx context.Context, ref scim.Ref, sel scim.Selection) (r *s
 		}
 		return err
 	})
-	if err == nil && r == nil { // a transaction that was committed has no error
-		err = scim.ErrNotFound
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -100,19 +97,6 @@ func (t *session) get(ctx context.Context, ref scim.Ref, sel scim.Selection) (*e
 }
 
 const find = `SELECT ` + columns + ` FROM resources r WHERE r.tenant = $1 AND r.id = $2 AND r.type = $3`
-
-// find returns a resource without what other tables know of it.
-func (t *session) find(ctx context.Context, ref scim.Ref) (row *entry, err error) {
-	t.db.remember(t.store.tenant, ref.Type)
-	err = t.each(ctx, find, func(rows pgx.Rows) (err error) {
-		row, err = scan(rows, ref.Type)
-		return err
-	}, t.tenant, escape(ref.ID), ref.Type.Name)
-	if err == nil && row == nil {
-		err = scim.ErrNotFound
-	}
-	return row, err
-}
 
 // age says whether a resource can be in groups yet.
 type age bool

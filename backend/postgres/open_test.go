@@ -89,8 +89,8 @@ func TestOpenRefuses(t *testing.T) {
 		}, postgres.Options{}},
 		{"no database", "no such database", nil, func(_ *testing.T, url string) string { return strings.Replace(url, "/rollcall_", "/gone_", 1) }, postgres.Options{}},
 		{"wrong password", "role or its password", nil, func(_ *testing.T, url string) string {
-			at, begin := strings.LastIndex(url, "@"), strings.LastIndex(url, ":")
-			begin = strings.LastIndex(url[:at], ":")
+			at := strings.LastIndex(url, "@")
+			begin := strings.LastIndex(url[:at], ":")
 			return url[:begin] + ":secret-4711" + url[at:]
 		}, postgres.Options{}},
 		{"encoding", "ENCODING 'UTF8'", nil, func(t *testing.T, url string) string {
@@ -154,9 +154,8 @@ func TestWithoutRights(t *testing.T) {
 	} {
 		db, err := postgres.Open(t.Context(), s.URLAs(tt.role, "x", tt.database), postgres.Options{})
 		if err == nil {
-			err = db.Close()
-			if tt.want != "" {
-				t.Errorf("%s opens %s", tt.role, tt.database)
+			if err := db.Close(); err != nil || tt.want != "" {
+				t.Errorf("%s opens %s: %v", tt.role, tt.database, err)
 			}
 			continue
 		}

@@ -124,7 +124,7 @@ func (t *session) transaction(ctx context.Context, begin string, f func(*session
 	var refused *pgconn.PgError
 	switch {
 	case t.stage == committed:
-		return nil // even if the connection was lost right after that
+		return err // of f, which may not have found what it asked for
 	case err == nil:
 		return errors.New("postgres: the transaction was over before its commit")
 	case t.stage < finishing, errors.Is(err, errAborted), pgconn.SafeToRetry(err),

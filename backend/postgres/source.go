@@ -148,7 +148,6 @@ func (s *Source) readHeader(ctx context.Context) error {
 			return err
 		}
 	}
-	s.h.Hidden = true
 	err = all(`SELECT CASE WHEN p.is_called THEN p.last_value ELSE 0 END, CASE WHEN c.is_called THEN c.last_value ELSE 0 END,
 		(SELECT value FROM meta WHERE tenant = 0 AND key = 'cursor keys') FROM resources_pk p, changes_seq c`, func(r pgx.Rows) error {
 		return r.Scan(&s.h.Last, &s.h.Changes, &s.h.Keys)

@@ -169,7 +169,6 @@ func (s *Source) readHeader() error {
 			return err
 		}
 	}
-	s.h.Hidden = true
 	mark := ""
 	err = c.each(`SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'resources'), 0),
 		coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'changes'), 0), (SELECT value FROM meta WHERE key = 'cursor keys'),

@@ -102,6 +102,14 @@ func (c *client) do(ctx context.Context, worker int, r request) (answer, error) 
 	if r.body != nil {
 		body = bytes.NewReader(r.body)
 	}
+	if r.method != http.MethodGet {
+		if err := ctx.Err(); err != nil {
+			return answer{}, err
+		}
+		var done context.CancelFunc
+		ctx, done = outlast(ctx)
+		defer done()
+	}
 	req, err := http.NewRequestWithContext(ctx, r.method, target, body)
 	if err != nil {
 		return answer{}, err
@@ -193,4 +201,18 @@ func sample(body []byte) string {
 func printable(s string) string {
 	q := strconv.Quote(s)
 	return strings.ReplaceAll(strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`), `\\`, `\`)
+}
+
+// afterthought is how long a write may go on once the run was interrupted.
+const afterthought = 10 * time.Second
+
+// outlast returns a context that ends later than ctx: a write that was cut off
+// could still be carried out, after the cleaning up.
+func outlast(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(afterthought, cancel) })
+	return longer, func() {
+		stop()
+		cancel()
+	}
 }

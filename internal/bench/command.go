@@ -47,7 +47,7 @@ func (f populationFlags) population() Population {
 
 type loadFlags struct {
 	populationFlags
-	Only     []string      `name:"only" placeholder:"NAME,…" help:"scenarios, comma-separated; group-* stands for all that begin so (default: all): get, username-eq, externalid-eq, email-co, list-first, list-deep, list-cursor, group-get, group-members, create, create-one, patch-active, put, bulk, delete, group-add, member-race, replace-members, noise"`
+	Only     []string      `name:"only" placeholder:"NAME,…" help:"scenarios, comma-separated, * for anything (default: all): get, username-eq, externalid-eq, email-co, list-first, list-deep, list-cursor, group-get, group-members, create, create-one, patch-active, put, bulk, delete, group-add, member-race, replace-members, noise"`
 	Workers  int           `name:"workers" placeholder:"N" help:"clients that read (default: 8)"`
 	Writers  int           `name:"writers" placeholder:"N" help:"clients that create (default: 32)"`
 	Fillers  int           `name:"fillers" placeholder:"N" help:"clients that build the population (default: 4)"`

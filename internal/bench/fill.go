@@ -186,16 +186,6 @@ func (s *side) batch(size int) int {
 	return max(1, min(s.has.BulkOps, (s.has.BulkBytes-500)/(size+80), 1000))
 }
 
-// sendBulk sends a message and returns the ids of what it created. All of its
-// operations must succeed.
-func (s *side) sendBulk(ctx context.Context, m bulk) ([]string, error) {
-	var b bulkAnswer
-	if _, err := s.c.call(ctx, http.MethodPost, "/Bulk", m.message(), &b); err != nil {
-		return nil, err
-	}
-	return b.made(m.operations)
-}
-
 // made returns the ids of what the operations created or changed, and an error
 // if one did not succeed.
 func (b *bulkAnswer) made(want int) ([]string, error) {
@@ -253,22 +243,31 @@ func (s *side) createGroups(ctx context.Context, resumed bool) (int, error) {
 	}
 	size := p.GroupSize*(len(s.ids[0])+12) + 200
 	err := s.inParts(ctx, "groups", len(missing), s.batch(size), func(ctx context.Context, from, to int) error {
-		var m bulk
-		for _, i := range missing[from:to] {
-			g := p.other(i)
-			if size > max(s.has.BulkBytes, 1<<20) || !s.has.Bulk {
-				if _, err := s.createGroup(ctx, g); err != nil {
-					return err
-				}
-				continue
+		alone := missing[from:to] // those that Bulk did not create
+		if s.has.Bulk && size < s.has.BulkBytes {
+			var m bulk
+			for _, i := range alone {
+				g := p.other(i)
+				m.add(http.MethodPost, "/Groups", groupBody(g.name, s.members(g, 0, g.size)...))
 			}
-			m.add(http.MethodPost, "/Groups", groupBody(g.name, s.members(g, 0, g.size)...))
+			var b bulkAnswer
+			if _, err := s.c.call(ctx, http.MethodPost, "/Bulk", m.message(), &b); err != nil {
+				return err
+			}
+			var busy []int
+			for at, i := range alone {
+				if at >= len(b.Operations) || !isSuccess(b.Operations[at].Status) {
+					busy = append(busy, i)
+				}
+			}
+			alone = busy
 		}
-		if m.operations == 0 {
-			return nil
+		for _, i := range alone {
+			if _, err := s.createGroup(ctx, p.other(i)); err != nil {
+				return err
+			}
 		}
-		_, err := s.sendBulk(ctx, m)
-		return err
+		return nil
 	})
 	made += p.others() * p.GroupSize
 	for _, g := range append(p.steps(), p.largest()) {
@@ -280,7 +279,7 @@ func (s *side) createGroups(ctx context.Context, resumed bool) (int, error) {
 			continue
 		}
 		s.o.progress.show("%s: a group of %d", s.url, g.size)
-		_, err = s.createGroup(ctx, g)
+		s.groups[g.name], err = s.createGroup(ctx, g)
 		made += g.size
 	}
 	return made, err
@@ -306,7 +305,9 @@ func (s *side) createGroup(ctx context.Context, g group) (string, error) {
 	}
 	from := 0
 	if id == "" {
-		from = min(g.size, membersPerRequest)
+		if from = g.size; s.has.Patch { // else there is no second chance
+			from = min(g.size, membersPerRequest)
+		}
 		a, err := s.c.call(ctx, http.MethodPost, "/Groups", groupBody(g.name, s.members(g, 0, from)...), nil)
 		if err != nil {
 			return "", err
@@ -319,7 +320,6 @@ func (s *side) createGroup(ctx context.Context, g group) (string, error) {
 			return "", err
 		}
 	}
-	s.groups[g.name] = id
 	return id, nil
 }
 

@@ -126,7 +126,7 @@ func TestBuild(t *testing.T) {
 			store := open()
 			var out strings.Builder
 			o := few(&out)
-			o.Name, o.Users, o.Fillers = "built", 1300, 3
+			o.Name, o.Users, o.Fillers = "built", 620, 3
 			ctx, cancel := context.WithCancel(t.Context())
 			one := o
 			one.Fillers = 1

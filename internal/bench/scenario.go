@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 )
@@ -59,15 +60,14 @@ func Names() []string {
 	return list
 }
 
-// choose returns the scenarios with those names, in their own order. A name
-// that ends in "*" stands for all that begin so.
+// choose returns the scenarios with those names, in their own order. In a name
+// "*" stands for anything.
 func choose(names []string) ([]scenario, error) {
 	var list []scenario
 	used := map[string]bool{}
 	for _, s := range scenarios() {
 		for _, name := range names {
-			begin, all := strings.CutSuffix(name, "*")
-			if s.name == name || all && strings.HasPrefix(s.name, begin) {
+			if ok, _ := path.Match(name, s.name); ok {
 				used[name] = true
 				if len(list) == 0 || list[len(list)-1].name != s.name {
 					list = append(list, s)

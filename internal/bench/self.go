@@ -67,13 +67,15 @@ func RunOwn(ctx context.Context, o Options, own Own) (report *Report, err error)
 	life := context.WithoutCancel(ctx)
 	target := Target{Token: ownToken, PIDs: databaseProcesses(own.Database)}
 	start := time.Duration(0)
+	var environ []string
 	for range max(own.Instances, 1) {
-		p, err := spawnRollcall(life, own.Binary, where, own.Stderr)
+		p, err := spawnRollcall(life, own.Binary, where, own.Stderr, environ...)
 		if err != nil {
 			return nil, err
 		}
 		processes = append(processes, p)
 		target.URLs = append(target.URLs, p.base)
+		environ = []string{"ROLLCALL_BASE_URL=" + target.URLs[0]} // instances of one server have one
 		start = max(start, p.start)
 	}
 	yard, err := spawnYardstick(life, own.Self, own.Stderr)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -116,21 +117,29 @@ func (s *side) find(ctx context.Context, endpoint, attribute, name string) (stri
 		return "", nil
 	}
 	p, err := s.list(ctx, endpoint, url.Values{"filter": {attribute + ` eq "` + name + `"`}})
-	if err != nil || len(p.Resources) == 0 {
+	if err != nil {
 		return "", err
 	}
-	return p.Resources[0].ID, nil
+	for _, r := range p.Resources { // a server that ignores filters lists others
+		if strings.EqualFold(r.UserName, name) || strings.EqualFold(r.DisplayName, name) {
+			return r.ID, nil
+		}
+	}
+	return "", nil
 }
 
 // errNoWalk says that a server's lists end too soon.
 var errNoWalk = errors.New("the list of people can't be walked: it repeats itself")
 
-// walk reads the whole list of people, by cursor where the server has them, and
-// gives every page to see, with the cursor that leads to it.
+// walk reads a whole list, by cursor where the server has them, and gives every
+// page to see, with the cursor that leads to it. Groups come without members.
 func (s *side) walk(ctx context.Context, endpoint string, see func(cursor string, p page) error) error {
 	cursor, at, last := "", 1, ""
 	for {
 		q := url.Values{"count": {strconv.Itoa(s.page)}}
+		if endpoint == "/Groups" {
+			q.Set("excludedAttributes", "members")
+		}
 		if s.has.Cursor {
 			q.Set("cursor", cursor)
 		} else {

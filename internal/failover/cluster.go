@@ -154,7 +154,7 @@ func (c *Cluster) startEtcd(n *Node, state string) error {
 		"--name", n.Name, "--data-dir", filepath.Join(n.dir, "etcd"), "--initial-cluster-state", state,
 		"--listen-peer-urls", "http://"+n.peer, "--initial-advertise-peer-urls", "http://"+n.peer,
 		"--listen-client-urls", "http://"+n.client, "--advertise-client-urls", "http://"+n.client,
-		"--initial-cluster", strings.Join(all, ","), "--initial-cluster-token", "rollcall")
+		"--initial-cluster", strings.Join(all, ","), "--initial-cluster-token", "rollcall", "--enable-v2")
 	return err
 }
 
@@ -174,15 +174,17 @@ func (c *Cluster) StartDatabase(n *Node) error {
 	config, err := json.Marshal(object{
 		"scope": "rollcall", "name": n.Name,
 		"restapi": object{"listen": n.rest, "connect_address": n.rest},
-		"etcd3":   object{"hosts": etcds},
+		// Not etcd3: up to Patroni 3.0.2, which Debian 12 has, a former leader
+		// overwrites its successor's lock there, and for a second both lead.
+		"etcd": object{"hosts": etcds},
 		"bootstrap": object{
 			"dcs": object{
 				"ttl": 20, "loop_wait": 5, "retry_timeout": 5,
-				"synchronous_mode": !c.settings.Asynchronous, "failsafe_mode": !c.settings.NoFailsafe,
+				"synchronous_mode": !c.settings.Asynchronous, "synchronous_mode_strict": true, "failsafe_mode": !c.settings.NoFailsafe,
 				"maximum_lag_on_failover": 100 << 20,
 				"postgresql": object{"use_pg_rewind": true, "use_slots": true, "parameters": object{
 					"max_connections": 100, "wal_level": "replica", "hot_standby": "on", "wal_keep_size": "256MB",
-					"shared_buffers": "64MB", "max_wal_size": "512MB", "wal_sender_timeout": "10s",
+					"shared_buffers": "64MB", "max_wal_size": "512MB", "wal_sender_timeout": "10s", "wal_retrieve_retry_interval": "1s",
 				}},
 			},
 			"initdb": []any{object{"encoding": "UTF8"}, object{"locale": "C"}, "data-checksums"},
@@ -293,12 +295,35 @@ func (c *Cluster) HostsURL() string {
 	return "postgres://rollcall:" + c.password + "@" + strings.Join(hosts, ",") + "/rollcall?target_session_attrs=read-write&connect_timeout=3"
 }
 
+// logs are the names of all log files.
+func (c *Cluster) logs() []string {
+	files, _ := filepath.Glob(filepath.Join(c.dir, "*", "*.log"))
+	more, _ := filepath.Glob(filepath.Join(c.dir, "*.log"))
+	return append(files, more...)
+}
+
+// KeepLogs copies the log files to a folder.
+func (c *Cluster) KeepLogs(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	for _, file := range c.logs() {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		name := strings.ReplaceAll(strings.TrimPrefix(file, c.dir+"/"), "/", "-")
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Logs are the ends of all log files.
 func (c *Cluster) Logs() string {
 	var b strings.Builder
-	files, _ := filepath.Glob(filepath.Join(c.dir, "*", "*.log"))
-	more, _ := filepath.Glob(filepath.Join(c.dir, "*.log"))
-	for _, file := range append(files, more...) {
+	for _, file := range c.logs() {
 		data, _ := os.ReadFile(file)
 		fmt.Fprintf(&b, "== %s\n%s\n", file, data[max(0, len(data)-3000):])
 	}

@@ -159,8 +159,9 @@ func (c *Cluster) KillProxy() { c.proxy.kill() }
 
 // FreezeReceivers stops what the standbys receive the leader's log with, until
 // what it returns is called: the leader does not notice for some seconds, and
-// they don't have its writes.
-func (c *Cluster) FreezeReceivers() (thaw func()) {
+// they don't have its writes. What has reached their machines meanwhile, and
+// waits there to be read, is dropped at the end.
+func (c *Cluster) FreezeReceivers() (drop func()) {
 	var frozen []int
 	for _, n := range c.Nodes {
 		for _, pid := range n.patroni.pids() {
@@ -173,6 +174,7 @@ func (c *Cluster) FreezeReceivers() (thaw func()) {
 	}
 	return func() {
 		for _, pid := range frozen {
+			_ = syscall.Kill(pid, syscall.SIGTERM) // is the first thing they see
 			_ = syscall.Kill(pid, syscall.SIGCONT)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 var (
 	rounds = flag.Int("rounds", 1, "how often each fault happens")
 	report = flag.String("report", "", "write the table of results to this `file`")
+	logs   = flag.String("logs", "", "keep the logs of a cluster whose test failed in this `folder`")
 )
 
 const testToken = "test-token-0123456789"
@@ -74,6 +75,11 @@ func newRig(t *testing.T, s failover.Settings) *rig {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(r.cluster.Logs())
+			if *logs != "" {
+				if err := r.cluster.KeepLogs(*logs); err != nil {
+					t.Error(err)
+				}
+			}
 		}
 		r.cluster.Close()
 	})

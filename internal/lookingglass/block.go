@@ -5,16 +5,11 @@ import "slices"
 // block is a block in the making, and what is known of it.
 type block struct {
 	packer
-	first, last    int64 // Seq, without a gap
+	first, last    int64 // Seq
 	oldest, newest int64 // ms
 	count          int
 	ids            []uint32 // hashes of what they touched
 	lookups        []Sought
-}
-
-// takes reports whether x, the next one, can be in the block as well.
-func (b *block) takes(x *Exchange) bool {
-	return b.count == 0 || x.Seq == b.last+1 && len(b.b) < blockMost && b.count < batchMost
 }
 
 // add adds an exchange, and reports false if it is so large that it needs a

@@ -6,12 +6,15 @@ import "time"
 // cut, and explained. Its JSON form is that of the event stream and the
 // downloads; the journal packs it. Exchanges are shared and must not be modified.
 type Exchange struct {
-	Seq    int64     `json:"seq"` // of the recorder, ascending; survives a restart where there is a journal
+	Seq    int64     `json:"seq"` // of the recorder, ascending; survives a restart where there is a journal, and is unique over all instances that share one
 	ID     string    `json:"id"`  // X-Request-Id
 	Time   time.Time `json:"time"`
 	Tenant string    `json:"tenant,omitempty"`
 	Actor  string    `json:"actor,omitempty"` // a token's name, never the token
 	Client Client    `json:"client"`
+
+	// Instance is the program that served it, where several serve one database.
+	Instance string `json:"instance,omitempty"`
 
 	Method string `json:"method"`
 	Path   string `json:"path"`             // as the client wrote it

@@ -49,7 +49,7 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	red := r.redaction.begin(r.names, r.words)
 	headers, answerHeaders := red.fields(r.lists.asked, s.headers), red.fields(r.lists.answered, s.answer)
 	resp, notes := &s.x.Response, s.trace.Notes()
-	x := &Exchange{Seq: seq, ID: s.x.RequestID, Time: s.x.Started.UTC().Truncate(time.Millisecond), Tenant: r.o.Tenant, Actor: s.actor,
+	x := &Exchange{Seq: seq, ID: s.x.RequestID, Time: s.x.Started.UTC().Truncate(time.Millisecond), Tenant: r.o.Tenant, Actor: s.actor, Instance: r.o.Instance,
 		Method: s.method, Local: s.x.Request.Path, Base: s.x.Request.Base, Op: resp.Operation, Type: resp.Type, Target: resp.ID,
 		Status: resp.Status, Micros: Split{Total: s.x.Duration.Microseconds(), Parse: notes.Parse.Microseconds(),
 			Backend: notes.Backend.Microseconds(), Encode: notes.Encode.Microseconds()}}

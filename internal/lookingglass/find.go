@@ -3,6 +3,7 @@ package lookingglass
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,9 @@ func (r *Recorder) Find(ctx context.Context, q Query) ([]*Exchange, error) {
 	if r.journal == nil {
 		return r.ring.find(m), ctx.Err()
 	}
+	if r.shared != nil {
+		return r.findShared(ctx, m)
+	}
 	if !q.Oldest {
 		list := r.ring.find(m)
 		if len(list) == q.Limit {
@@ -51,6 +55,43 @@ func (r *Recorder) Find(ctx context.Context, q Query) ([]*Exchange, error) {
 	return append(list, r.ring.find(m)...), nil
 }
 
+// findShared is Find where all instances share a journal. As long as that can't be
+// read there is what this one remembers: better than nothing for who looks at
+// what is newest.
+func (r *Recorder) findShared(ctx context.Context, m *matcher) ([]*Exchange, error) {
+	r.shared.own(ctx)
+	list, err := r.shared.find(ctx, m.q)
+	if r.failed(ctx, err) && !m.q.Oldest {
+		list = r.ring.find(m)
+		for _, x := range list {
+			x.Instance = r.o.Instance
+		}
+		return list, nil
+	}
+	return list, err
+}
+
+// failed notes whether the shared journal could be read, and reports if not.
+func (r *Recorder) failed(ctx context.Context, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if r.alone.Swap(err != nil) != (err != nil) && err != nil {
+		r.o.Logger.Warn("the Looking Glass can't read from the database, and shows what this instance remembers", "error", err)
+	}
+	return err != nil
+}
+
+// Settled returns the Seq up to which everything is known: exchanges of other
+// instances are seen some time after they happened, by Find and Subscribe, and
+// may have a smaller Seq than others that are known.
+func (r *Recorder) Settled() int64 {
+	if r.shared == nil {
+		return math.MaxInt64
+	}
+	return r.shared.settled()
+}
+
 // older finds in the journal what the ring has no longer.
 func (r *Recorder) older(ctx context.Context, m *matcher) ([]*Exchange, error) {
 	first := r.ring.first()
@@ -67,7 +108,16 @@ func (r *Recorder) older(ctx context.Context, m *matcher) ([]*Exchange, error) {
 // Get returns one exchange, or nil.
 func (r *Recorder) Get(ctx context.Context, seq int64) (*Exchange, error) {
 	if x := r.ring.get(seq); x != nil || r.journal == nil {
+		if x != nil {
+			x.Instance = r.o.Instance
+		}
 		return x, ctx.Err()
+	}
+	if r.shared != nil {
+		r.shared.own(ctx)
+		x, err := r.shared.get(ctx, seq)
+		r.failed(ctx, err)
+		return x, err
 	}
 	if err := r.journal.wait(ctx, seq); err != nil {
 		return nil, err

@@ -14,42 +14,52 @@ import (
 // The journal's bounds.
 const (
 	deflateFrom   = 16 << 10 // bytes of one exchange; to deflate what is shorter costs more than it saves
-	blockMost     = 256 << 10
-	batchMost     = 500 // exchanges
 	batchWait     = 500 * time.Millisecond
-	pendingMost   = 4096
-	pendingBytes  = 4 << 20
 	lookupsMost   = 100_000
 	lookupsMore   = 10_000 // until they are pruned again
 	sqliteCacheKB = 4 << 10
 )
 
-// journal keeps exchanges on disk, in a SQLite file of its own, so that nobody
+// journal keeps exchanges beyond the process. Nobody who is served waits for it.
+type journal interface {
+	// next returns the Seq of the next exchange. Only the recorder's worker calls it.
+	next() int64
+	// add takes an exchange, unless too many wait. It does not wait itself, and
+	// does not keep x.
+	add(x *Exchange) bool
+	// flush waits until all that was added is written, or lost; wait for what has a
+	// Seq up to upTo.
+	flush(ctx context.Context) error
+	wait(ctx context.Context, upTo int64) error
+	// find is Recorder.Find, get Recorder.Get for the journal alone.
+	find(ctx context.Context, q Query) ([]*Exchange, error)
+	get(ctx context.Context, seq int64) (*Exchange, error)
+	// soughtBy returns the lookups for a folded value, soughtAll all, the latest
+	// first.
+	soughtBy(ctx context.Context, folded string) ([]Sought, error)
+	soughtAll(ctx context.Context, limit int) ([]Sought, error)
+	stats() (kept int64, oldest time.Time)
+	memory() int64 // that it takes, about
+	close() error
+}
+
+// fileJournal keeps exchanges on disk, in a SQLite file of its own, so that nobody
 // who writes the directory waits for it.
-type journal struct {
+type fileJournal struct {
+	*outbox
 	path       string
 	keep, days int
 	now        func() time.Time
 	log        *slog.Logger
 
-	mu      sync.Mutex
-	full    []*block // in the order of their exchanges, and before those of making
-	making  *block
-	free    []*block
-	waiting int           // exchanges that are not written yet
-	bytes   int64         // of full
-	taken   int64         // Seq of the newest that was added
-	stored  int64         // Seq of the newest that is written, or lost
-	moved   chan struct{} // closed and made anew when stored moves
-	failing bool          // the last batch was lost
-	count   atomic.Int64  // exchanges
-	oldest  atomic.Int64  // ms
-	floor   atomic.Int64  // Seq up to which exchanges are forgotten, though their block is there
-	start   int64
+	failing bool         // the last batch was lost
+	count   atomic.Int64 // exchanges
+	oldest  atomic.Int64 // ms
+	floor   atomic.Int64 // Seq up to which exchanges are forgotten, though their block is there
+	start   int64        // the greatest Seq that was ever used before
+	seq     int64
 
 	looked int // lookups since they were pruned; the writer's
-
-	wake, stop, done chan struct{}
 
 	write *sqlite.Conn // of the writer
 	reads sync.Mutex
@@ -58,67 +68,25 @@ type journal struct {
 
 // openJournal opens the journal, or makes it. One that can't be read is set
 // aside.
-func openJournal(o Options) (*journal, error) {
-	j := &journal{path: o.Journal, keep: o.Keep, days: o.Days, now: o.Now, log: o.Logger, moved: make(chan struct{}), making: new(block),
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+func openJournal(o Options) (*fileJournal, error) {
+	j := &fileJournal{outbox: newOutbox(batchMost, false), path: o.Journal, keep: o.Keep, days: o.Days, now: o.Now, log: o.Logger}
 	if err := j.open(); err != nil {
 		if err := j.setAside(err); err != nil {
 			return nil, err
 		}
 	}
-	j.stored = j.start
-	j.taken = j.start
+	j.seq, j.stored, j.taken = j.start, j.start, j.start
 	go j.loop()
 	return j, nil
 }
 
-// last returns the greatest Seq that was ever used.
-func (j *journal) last() int64 { return j.start }
-
-// add takes an exchange, unless too many wait. It does not wait itself, and does
-// not keep x.
-func (j *journal) add(x *Exchange) bool {
-	j.mu.Lock()
-	j.taken = x.Seq
-	fits := j.waiting < pendingMost && j.bytes+int64(len(j.making.b)) < pendingBytes
-	if fits {
-		if !j.making.takes(x) || !j.making.add(x) {
-			j.turn()
-			j.making.add(x)
-		}
-		j.waiting++
-	}
-	full := j.waiting >= batchMost
-	j.mu.Unlock()
-	if full {
-		j.nudge()
-	}
-	return fits
-}
-
-// turn begins another block.
-func (j *journal) turn() {
-	if j.making.count == 0 {
-		return
-	}
-	j.full = append(j.full, j.making)
-	j.bytes += int64(len(j.making.b))
-	if n := len(j.free); n > 0 {
-		j.making, j.free = j.free[n-1], j.free[:n-1]
-	} else {
-		j.making = new(block)
-	}
-}
-
-func (j *journal) nudge() {
-	select {
-	case j.wake <- struct{}{}:
-	default:
-	}
+func (j *fileJournal) next() int64 {
+	j.seq++
+	return j.seq
 }
 
 // loop writes what waits, several times a second, and prunes.
-func (j *journal) loop() {
+func (j *fileJournal) loop() {
 	defer close(j.done)
 	timer := time.NewTicker(batchWait)
 	defer timer.Stop()
@@ -144,12 +112,8 @@ func (j *journal) loop() {
 
 // batch writes what waits in one transaction. What can't be written is lost to
 // the journal, and the log says so once.
-func (j *journal) batch() {
-	j.mu.Lock()
-	j.turn()
-	list, count, upTo := j.full, j.waiting, j.taken
-	j.full, j.waiting, j.bytes = nil, 0, 0
-	j.mu.Unlock()
+func (j *fileJournal) batch() {
+	list, count, upTo := j.take()
 	if len(list) > 0 {
 		err := j.store(list)
 		if code := sqlite.ErrCode(err).ToPrimary(); err != nil && (code == sqlite.ResultCorrupt || code == sqlite.ResultNotADB) {
@@ -162,29 +126,18 @@ func (j *journal) batch() {
 		}
 		j.failing = err != nil
 	}
-	j.mu.Lock()
-	for _, b := range list {
-		if b.reset(); len(j.free) < 2 && !b.huge() {
-			j.free = append(j.free, b)
-		}
-	}
-	if j.stored != upTo {
-		j.stored = upTo
-		close(j.moved)
-		j.moved = make(chan struct{})
-	}
-	j.mu.Unlock()
+	j.settle(list, upTo)
 }
 
 // renew begins a new journal in place of one that turned out to be damaged.
-func (j *journal) renew(cause error) error {
+func (j *fileJournal) renew(cause error) error {
 	j.reads.Lock()
 	defer j.reads.Unlock()
 	j.closeConns()
 	return j.setAside(cause)
 }
 
-func (j *journal) closeConns() {
+func (j *fileJournal) closeConns() {
 	for _, c := range []**sqlite.Conn{&j.write, &j.read} {
 		if *c != nil {
 			if err := (*c).Close(); err != nil {
@@ -195,37 +148,7 @@ func (j *journal) closeConns() {
 	}
 }
 
-var errClosed = errors.New("the journal is closed")
-
-// flush waits until all that was added is written, or lost.
-func (j *journal) flush(ctx context.Context) error {
-	j.mu.Lock()
-	upTo := j.taken
-	j.mu.Unlock()
-	return j.wait(ctx, upTo)
-}
-
-// wait is flush for what has a Seq up to upTo.
-func (j *journal) wait(ctx context.Context, upTo int64) error {
-	for {
-		j.mu.Lock()
-		reached, moved := j.stored >= min(upTo, j.taken), j.moved
-		j.mu.Unlock()
-		if reached {
-			return ctx.Err()
-		}
-		j.nudge()
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-j.done:
-			return errClosed
-		}
-	}
-}
-
-func (j *journal) stats() (kept int64, oldest time.Time) {
+func (j *fileJournal) stats() (kept int64, oldest time.Time) {
 	if ms := j.oldest.Load(); ms > 0 {
 		oldest = time.UnixMilli(ms).UTC()
 	}
@@ -233,14 +156,14 @@ func (j *journal) stats() (kept int64, oldest time.Time) {
 }
 
 // memory is about what the journal takes of it.
-func (j *journal) memory() int64 {
+func (j *fileJournal) memory() int64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.bytes + 3*blockMost + 2*sqliteCacheKB<<10
 }
 
 // close writes what waits and closes the file.
-func (j *journal) close() error {
+func (j *fileJournal) close() error {
 	close(j.stop)
 	<-j.done
 	j.reads.Lock()

@@ -42,7 +42,7 @@ DROP TABLE touched;
 
 var errNewer = errors.New("it was written by a newer version of this program")
 
-func (j *journal) open() (err error) {
+func (j *fileJournal) open() (err error) {
 	defer func() {
 		if err != nil {
 			j.closeConns()
@@ -112,7 +112,7 @@ func number(c *sqlite.Conn, query string, args ...any) (n int64, err error) {
 
 // setAside moves a journal that can't be used out of the way, over the one that
 // was moved there before, and begins a new one.
-func (j *journal) setAside(cause error) error {
+func (j *fileJournal) setAside(cause error) error {
 	aside := j.path + ".damaged"
 	if errors.Is(cause, errNewer) {
 		aside = j.path + ".newer"

@@ -8,14 +8,14 @@ import (
 )
 
 // prune forgets what is too much or too old; of lookups only with all.
-func (j *journal) prune(all bool) {
+func (j *fileJournal) prune(all bool) {
 	err := j.forget(all)
 	if err != nil && !errors.Is(err, errClosed) {
 		j.log.Warn("the Looking Glass can't prune its journal", "journal", j.path, "error", err)
 	}
 }
 
-func (j *journal) forget(all bool) (err error) {
+func (j *fileJournal) forget(all bool) (err error) {
 	if j.write == nil {
 		return errClosed
 	}
@@ -47,7 +47,7 @@ func (j *journal) forget(all bool) (err error) {
 }
 
 // surplus returns the Seq up to which exchanges are too many, or 0.
-func (j *journal) surplus() (floor int64, err error) {
+func (j *fileJournal) surplus() (floor int64, err error) {
 	kept := int64(0)
 	err = sqlitex.Execute(j.write, `SELECT first, last FROM blocks ORDER BY first DESC`, &sqlitex.ExecOptions{ResultFunc: func(st *sqlite.Stmt) error {
 		first, last := st.ColumnInt64(0), st.ColumnInt64(1)
@@ -64,7 +64,7 @@ func (j *journal) surplus() (floor int64, err error) {
 }
 
 // shrink gives back what is not used of the file, if that is much.
-func (j *journal) shrink() error {
+func (j *fileJournal) shrink() error {
 	free, err := number(j.write, `PRAGMA freelist_count`)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (j *journal) shrink() error {
 }
 
 // measure counts what is there.
-func (j *journal) measure(c *sqlite.Conn) error {
+func (j *fileJournal) measure(c *sqlite.Conn) error {
 	return sqlitex.Execute(c, `SELECT coalesce(sum(last - max(first - 1, ?1)), 0), coalesce(min(oldest), 0) FROM blocks WHERE last > ?1`,
 		&sqlitex.ExecOptions{Args: []any{j.floor.Load()}, ResultFunc: func(st *sqlite.Stmt) error {
 			j.count.Store(st.ColumnInt64(0))

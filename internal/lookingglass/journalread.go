@@ -17,7 +17,7 @@ import (
 )
 
 // each runs a query on the connection for reading.
-func (j *journal) each(ctx context.Context, query string, args []any, row func(*sqlite.Stmt) error) error {
+func (j *fileJournal) each(ctx context.Context, query string, args []any, row func(*sqlite.Stmt) error) error {
 	j.reads.Lock()
 	defer j.reads.Unlock()
 	if j.read == nil {
@@ -39,7 +39,7 @@ func (j *journal) each(ctx context.Context, query string, args []any, row func(*
 var errEnough = errors.New("enough")
 
 // find is Recorder.Find for the journal alone.
-func (j *journal) find(ctx context.Context, q Query) ([]*Exchange, error) {
+func (j *fileJournal) find(ctx context.Context, q Query) ([]*Exchange, error) {
 	q.After = max(q.After, j.floor.Load())
 	m := newMatcher(q)
 	query := `SELECT ids, deflated, body FROM blocks WHERE last > ? AND first < ? ORDER BY first`
@@ -121,7 +121,7 @@ func (m *matcher) pick(list []*Exchange, text string) ([]*Exchange, error) {
 }
 
 // get returns one exchange, or nil.
-func (j *journal) get(ctx context.Context, seq int64) (*Exchange, error) {
+func (j *fileJournal) get(ctx context.Context, seq int64) (*Exchange, error) {
 	if seq <= 0 {
 		return nil, ctx.Err()
 	}
@@ -151,9 +151,17 @@ func blockText(st *sqlite.Stmt, column int) (string, error) {
 	return string(body), nil
 }
 
+func (j *fileJournal) soughtBy(ctx context.Context, folded string) ([]Sought, error) {
+	return j.sought(ctx, `WHERE folded = ?1`, folded)
+}
+
+func (j *fileJournal) soughtAll(ctx context.Context, limit int) ([]Sought, error) {
+	return j.sought(ctx, `ORDER BY last DESC LIMIT ?1`, limit)
+}
+
 // sought returns lookups, the latest first; the rest of the query has one
 // parameter.
-func (j *journal) sought(ctx context.Context, rest string, arg any) ([]Sought, error) {
+func (j *fileJournal) sought(ctx context.Context, rest string, arg any) ([]Sought, error) {
 	var list []Sought
 	err := j.each(ctx, `SELECT attribute, value, found, client, how, first, last, times FROM lookups `+rest, []any{arg}, func(st *sqlite.Stmt) error {
 		list = append(list, Sought{Lookup: Lookup{st.ColumnText(0), st.ColumnText(1), st.ColumnInt(2)}, Client: Client{st.ColumnText(3), st.ColumnText(4)},

@@ -12,7 +12,7 @@ import (
 )
 
 // store writes blocks in one transaction.
-func (j *journal) store(list []*block) (err error) {
+func (j *fileJournal) store(list []*block) (err error) {
 	if j.write == nil {
 		return errClosed
 	}
@@ -42,7 +42,7 @@ func (j *journal) store(list []*block) (err error) {
 	return nil
 }
 
-func (j *journal) insert(b *block) (err error) {
+func (j *fileJournal) insert(b *block) (err error) {
 	body := b.b
 	if b.large() {
 		if body, err = deflate(body); err != nil {

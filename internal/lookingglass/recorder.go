@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/shared"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
@@ -30,6 +31,13 @@ type Options struct {
 	Rate    int                         // exchanges per second above which reads are sampled; 0: 200
 	Now     func() time.Time            // nil: time.Now
 	Logger  *slog.Logger                // nil: slog.Default()
+
+	// Shared is where all instances of a program keep their exchanges, instead of
+	// a Journal of their own; the Recorder closes it. Keep and Days then bound
+	// those of all together.
+	Shared   shared.Store
+	Instance string // name of this one
+	ReadOnly bool   // it records nothing, and looks at what is Shared
 }
 
 // The bounds of what waits, and of what is in memory.
@@ -47,8 +55,10 @@ type Recorder struct {
 	learnt  atomic.Pointer[names] // to be added to them
 	ring    *ring
 	subs    subscribers
-	journal *journal // nil: memory only
-	lookups lookups  // without a journal
+	journal journal        // nil: memory only
+	shared  *sharedJournal // the journal, if it is that of all instances
+	alone   atomic.Bool    // which can't be read
+	lookups lookups        // without a journal
 
 	reads, writes bucket
 	queue         chan task
@@ -59,6 +69,8 @@ type Recorder struct {
 	mu      sync.RWMutex // for closing: sends to queue hold it for reading
 	closed  bool
 	done    chan struct{}
+	closing chan struct{}
+	polls   sync.WaitGroup
 	seq     int64 // the worker's
 	clients clients
 	words   words
@@ -93,13 +105,17 @@ func New(o Options) (*Recorder, error) {
 	}
 	r := &Recorder{o: o, names: secretNames(types), ring: newRing(o.Ring, ringBytes),
 		reads: bucket{rate: float64(o.Rate)}, writes: bucket{rate: 5 * float64(o.Rate)},
-		queue: make(chan task, mostQueued), done: make(chan struct{}), clients: clients{}, words: words{}, known: acquaintances{}}
-	if o.Journal != "" {
+		queue: make(chan task, mostQueued), done: make(chan struct{}), closing: make(chan struct{}), clients: clients{}, words: words{}, known: acquaintances{}}
+	switch {
+	case o.Shared != nil:
+		r.shared = openShared(o, func(n int) { r.dropped.Add(int64(n)) })
+		r.journal = r.shared
+	case o.Journal != "":
 		j, err := openJournal(o)
 		if err != nil {
 			o.Logger.Warn("the Looking Glass keeps its exchanges in memory only", "journal", o.Journal, "error", err)
 		} else {
-			r.journal, r.seq = j, j.last()
+			r.journal = j
 		}
 	}
 	go r.work()
@@ -115,7 +131,9 @@ func (r *Recorder) work() {
 			continue
 		}
 		r.queued.Add(-t.seen.size)
-		r.seq++
+		if r.seq++; r.journal != nil {
+			r.seq = r.journal.next()
+		}
 		x := r.careful(t.seen, r.seq)
 		if x == nil {
 			r.dropped.Add(1)
@@ -153,9 +171,11 @@ func (r *Recorder) careful(s *seen, seq int64) (x *Exchange) {
 type Stats struct {
 	Kept    int64     `json:"kept"`
 	Oldest  time.Time `json:"oldest"`
-	Sampled int64     `json:"sampled"` // reads left out above the rate
-	Dropped int64     `json:"dropped"` // others left out, since there was more than could be kept: a full queue, or writes above five times the rate
-	Bytes   int64     `json:"bytes"`   // memory, about
+	Sampled int64     `json:"sampled"`          // reads left out above the rate
+	Dropped int64     `json:"dropped"`          // others left out, since there was more than could be kept: a full queue, or writes above five times the rate
+	Bytes   int64     `json:"bytes"`            // memory, about
+	Shared  bool      `json:"shared,omitempty"` // Kept and Oldest are those of all instances
+	Alone   bool      `json:"alone,omitempty"`  // but those of the others can't be read at the moment
 }
 
 // Stats returns the present figures.
@@ -166,6 +186,7 @@ func (r *Recorder) Stats() Stats {
 	if r.journal != nil {
 		s.Kept, s.Oldest = r.journal.stats()
 		s.Bytes += r.journal.memory()
+		s.Shared, s.Alone = r.shared != nil, r.alone.Load()
 	}
 	return s
 }
@@ -191,7 +212,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if r.journal != nil {
-		return r.journal.flush(ctx)
+		return r.written(ctx)
 	}
 	return nil
 }
@@ -210,6 +231,8 @@ func (r *Recorder) Close() error {
 		return nil
 	}
 	r.subs.close()
+	close(r.closing)
+	r.polls.Wait()
 	if r.journal != nil {
 		return r.journal.close()
 	}

@@ -21,10 +21,10 @@ func (r *Recorder) Sought(ctx context.Context, value string) ([]Sought, error) {
 	if r.journal == nil {
 		return r.lookups.of(foldValue(value)), ctx.Err()
 	}
-	if err := r.journal.flush(ctx); err != nil {
+	if err := r.written(ctx); err != nil {
 		return nil, err
 	}
-	return r.journal.sought(ctx, `WHERE folded = ?1`, foldValue(value))
+	return r.journal.soughtBy(ctx, foldValue(value))
 }
 
 // AllSought returns all lookups that are kept, the latest first, at most limit
@@ -37,10 +37,20 @@ func (r *Recorder) AllSought(ctx context.Context, limit int) ([]Sought, error) {
 		list := r.lookups.of("")
 		return list[:min(len(list), limit)], ctx.Err()
 	}
-	if err := r.journal.flush(ctx); err != nil {
+	if err := r.written(ctx); err != nil {
 		return nil, err
 	}
-	return r.journal.sought(ctx, `ORDER BY last DESC LIMIT ?1`, limit)
+	return r.journal.soughtAll(ctx, limit)
+}
+
+// written waits until what was recorded is in the journal; for a database that
+// others use as well only a moment.
+func (r *Recorder) written(ctx context.Context) error {
+	if r.shared != nil {
+		r.shared.own(ctx)
+		return ctx.Err()
+	}
+	return r.journal.flush(ctx)
 }
 
 // lookups is what was looked for, in memory.

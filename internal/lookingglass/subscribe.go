@@ -20,6 +20,7 @@ type subscribers struct {
 	mu     sync.Mutex
 	all    map[*subscriber]bool
 	closed bool
+	polled bool // somebody looks for what other instances recorded
 }
 
 type subscriber struct {
@@ -43,8 +44,21 @@ func (r *Recorder) Subscribe(ctx context.Context) <-chan Event {
 		l.all = map[*subscriber]bool{}
 	}
 	l.all[s] = true
+	if r.shared != nil && !l.polled {
+		l.polled = true
+		r.polls.Add(1)
+		go r.poll(r.shared)
+	}
 	context.AfterFunc(ctx, func() { l.remove(s) })
 	return s.ch
+}
+
+// wanted reports whether there are subscribers; if not, polling is over.
+func (l *subscribers) wanted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.polled = len(l.all) > 0 && !l.closed
+	return l.polled
 }
 
 func (l *subscribers) remove(s *subscriber) {

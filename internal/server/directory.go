@@ -34,7 +34,7 @@ type directory struct {
 	types   atomic.Pointer[[]*scim.ResourceType]
 	current atomic.Pointer[engine.Engine]
 	vitals  vitals
-	opened  atomic.Bool
+	opened  atomic.Bool // and served from then on
 	desk    *people.Desk
 	fleet   *fleet // with PostgreSQL
 }
@@ -82,7 +82,6 @@ func (d *directory) open(ctx context.Context) error {
 		d.fleet = newFleet(db.DB, d.log, d.s.beat, func(keys [][]byte) { d.keys.Store(&keys) })
 	}
 	d.vitals = vitals{parts: map[string]func(context.Context) error{"database": d.store.Ping}, log: d.log}
-	d.opened.Store(true)
 	return nil
 }
 

@@ -196,6 +196,7 @@ func checkTrace(in io.Reader) (answers, syncs int, faults []string, err error) {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, 1<<20)
 	written := map[string]int{} // name → line
+	answered := map[string]bool{}
 	syncing := map[string]int{} // thread → line on which its sync began
 	covered := 0                // the sync that began last, of those that ended
 	for n := 1; lines.Scan(); n++ {
@@ -220,8 +221,12 @@ func checkTrace(in io.Reader) (answers, syncs int, faults []string, err error) {
 				syncs++
 			}
 		case strings.Contains(call, `"HTTP/1.1 201 `):
-			answers++
 			name := nameInTrace.FindString(call)
+			if answered[name] {
+				continue // a signal came in between, and the same was written again
+			}
+			answered[name] = true
+			answers++
 			if at := written[name]; at == 0 || at > covered {
 				faults = append(faults, name)
 			}

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type fleet struct {
 	db    *postgres.DB
 	log   *slog.Logger
 	id    string
+	name  string // process and machine, for people
 	beat  time.Duration
 	facts func() facts
 	keys  func([][]byte) // told the keys of cursors, which may have been replaced
@@ -85,7 +87,8 @@ func (d *directory) join(ctx context.Context, self status) {
 
 // newFleet returns the fleet of an instance that has not joined it yet.
 func newFleet(db *postgres.DB, log *slog.Logger, beat time.Duration, keys func([][]byte)) *fleet {
-	return &fleet{db: db, log: log, beat: cmp.Or(beat, defaultBeat), id: rand.Text(), keys: keys, ended: map[string]bool{}, warned: map[string]string{}}
+	host, _ := os.Hostname()
+	return &fleet{db: db, name: strconv.Itoa(os.Getpid()) + "@" + cmp.Or(host, "?"), log: log, beat: cmp.Or(beat, defaultBeat), id: rand.Text(), keys: keys, ended: map[string]bool{}, warned: map[string]string{}}
 }
 
 // leave takes this instance out of the fleet.
@@ -221,20 +224,29 @@ func fleetStatus(ctx context.Context, s Settings, out io.Writer) error {
 	if len(list) == 0 {
 		return fmt.Errorf("no rollcall serves %s", s.Database)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", s.Database)
+	type instance struct {
+		facts
+		seen time.Duration
+	}
+	var all []instance
 	for _, i := range list {
-		var f facts
-		if err := json.Unmarshal([]byte(i.Facts), &f); err != nil {
+		at := instance{seen: i.Seen}
+		if err := json.Unmarshal([]byte(i.Facts), &at.facts); err != nil {
 			return fmt.Errorf("what an instance says of itself can't be read: %w", err)
 		}
+		all = append(all, at)
+	}
+	slices.SortFunc(all, func(a, b instance) int { return cmp.Or(cmp.Compare(a.Host, b.Host), cmp.Compare(a.Listen, b.Listen)) })
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", s.Database)
+	for _, i := range all {
 		access := "with a bearer token"
-		if f.Open {
+		if i.Open {
 			access = "OPEN TO EVERYBODY"
 		}
 		fmt.Fprintf(&b, "\nrollcall %s, process %d on %s, since %s, seen %s ago\nlistens on %s, %s, profile %s, schemas %s\n%s\n",
-			visible(f.Version), f.PID, visible(cmp.Or(f.Host, "?")), f.Started.Format(time.RFC3339), i.Seen.Round(time.Second),
-			visible(f.Listen), access, visible(f.Profile), visible(f.Types), visible(f.Base))
+			visible(i.Version), i.PID, visible(cmp.Or(i.Host, "?")), i.Started.Format(time.RFC3339), i.seen.Round(time.Second),
+			visible(i.Listen), access, visible(i.Profile), visible(i.Types), visible(i.Base))
 	}
 	_, err = io.WriteString(out, b.String())
 	return err

@@ -60,16 +60,18 @@ func (srv *Server) openGlass() error {
 			return scim.WithOrigin(ctx, origin)
 		},
 	}
-	journal := srv.mode.look(&o)
-	recorder, err := lookingglass.New(lookingglass.Options{
-		Tenant:  tenant,
-		Types:   func() []*scim.ResourceType { return o.Engine().Types() },
-		Journal: journal,
-		Keep:    srv.s.GlassKeep,
-		Days:    srv.s.GlassDays,
-		Rate:    srv.s.GlassRate,
-		Logger:  srv.log,
-	})
+	records := lookingglass.Options{
+		Tenant: tenant,
+		Types:  func() []*scim.ResourceType { return o.Engine().Types() },
+		Keep:   srv.s.GlassKeep,
+		Days:   srv.s.GlassDays,
+		Rate:   srv.s.GlassRate,
+		Logger: srv.log,
+	}
+	if err := srv.mode.look(&o, &records); err != nil {
+		return err
+	}
+	recorder, err := lookingglass.New(records)
 	if err != nil {
 		return err
 	}
@@ -190,20 +192,24 @@ func (srv *Server) baseOf(r *http.Request) string {
 }
 
 // look gives the console the directory, and its records a file. With PostgreSQL
-// they are in the memory of each instance, and a login is good at all of them.
-func (d *directory) look(o *console.Options) (journal string) {
+// all instances keep them there together, and a login is good at all of them.
+func (d *directory) look(o *console.Options, records *lookingglass.Options) (err error) {
 	o.Engine = d.current.Load
 	o.Changes, o.Deleted = d.store, d.store
 	if d.fleet != nil {
 		o.Sessions = d.fleet.sessions(d.cursorKeys)
-		return ""
+		o.Instance = d.fleet.name
+		records.Instance = d.fleet.name
+		records.Shared, err = d.fleet.db.Exchanges(tenant, d.fleet.id, d.fleet.name)
+		return err
 	}
-	return filepath.Join(d.s.DataDir, "looking-glass.db")
+	records.Journal = filepath.Join(d.s.DataDir, "looking-glass.db")
+	return nil
 }
 
 // look gives the console what is behind the façade, for those whose token
 // PactFlow lets read people. Records are in memory alone.
-func (f *front) look(o *console.Options) (journal string) {
+func (f *front) look(o *console.Options, _ *lookingglass.Options) error {
 	o.Engine = f.current.Load
 	o.Facade = "PactFlow"
 	o.LoopbackOnly = f.s.ConsoleToken == ""
@@ -217,5 +223,5 @@ func (f *front) look(o *console.Options) (journal string) {
 			Method: http.MethodGet, Path: "/Users", Query: url.Values{"count": {"1"}}})
 		return answer.Status == http.StatusOK
 	}
-	return ""
+	return nil
 }

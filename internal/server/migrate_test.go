@@ -26,15 +26,15 @@ func TestMigratePostgres(t *testing.T) {
 	t.Parallel()
 	db := pgtest.Database(t)
 	run := asking(t, "ROLLCALL_DATABASE_URL="+db)
-	says(t, run, 1, "schema 0; this program's is 1: to do:\n  00001_directory.sql\n", "migrate", "status")
+	says(t, run, 1, "schema 0; this program's is 2: to do:\n  00001_directory.sql\n  00002_looking_glass.sql\n", "migrate", "status")
 	_, err := tryStart(t, "ROLLCALL_DATABASE_URL="+db, "ROLLCALL_MIGRATE=off")
 	if err == nil || !strings.Contains(err.Error(), `run "rollcall migrate up"`) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("a start that may not migrate: %v", err)
 	}
 	says(t, run, 1, `run "rollcall migrate up"`, "users", "deleted")
-	says(t, run, 0, "done: schema 1\n", "migrate", "up")
+	says(t, run, 0, "done: schema 2\n", "migrate", "up")
 	says(t, run, 0, "nothing to do", "migrate", "up")
-	says(t, run, 0, "schema 1; this program's is 1: nothing to do", "migrate", "status")
+	says(t, run, 0, "schema 2; this program's is 2: nothing to do", "migrate", "status")
 	r, err := tryStart(t, "ROLLCALL_DATABASE_URL="+db, "ROLLCALL_MIGRATE=off")
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func TestMigratePostgres(t *testing.T) {
 		t.Errorf("ready: %d %s", a.status, a.body)
 	}
 	pgtest.Exec(t, db, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true)`)
-	says(t, run, 0, "schema 9; this program's is 1: a newer program's, which this one may serve too", "migrate", "status")
+	says(t, run, 0, "schema 9; this program's is 2: a newer program's, which this one may serve too", "migrate", "status")
 	says(t, run, 0, "may serve", "migrate", "up")
 	pgtest.Exec(t, db, `INSERT INTO meta (tenant, key, value) VALUES (0, 'serves from', '9') ON CONFLICT (tenant, key) DO UPDATE SET value = '9'`)
 	says(t, run, 4, "it can only be served by programs that know schema 9", "migrate", "status")

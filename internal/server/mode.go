@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -31,9 +32,8 @@ type mode interface {
 	unfit() error
 	// layout says where what is.
 	layout() layout
-	// look gives the console what it shows, and returns the file for the records,
-	// "" for memory alone.
-	look(o *console.Options) (journal string)
+	// look gives the console what it shows, and its records a place: none is memory.
+	look(o *console.Options, records *lookingglass.Options) error
 	// close releases everything. It may follow a claim or an open that failed.
 	close()
 }

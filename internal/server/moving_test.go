@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,16 +43,21 @@ func inhabited(t *testing.T, environ ...string) *running {
 	t.Helper()
 	r := start(t, append(environ, "ROLLCALL_PASSWORDS=hash")...)
 	var members []string
+	first := ""
 	for n := range 12 {
-		password := ""
+		password, manager := "", ""
 		if n < 2 { // a hash takes its time
 			password = `,"password":"a long secret"`
 		}
-		a := r.do("POST", "/scim/v2/Users", fmt.Sprintf(`{"userName":"user%d","externalId":"X%d","title":"日本"%s}`, n, n, password))
+		if n == 11 { // who is deleted refers to somebody
+			manager = fmt.Sprintf(`,"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"manager":{"value":%q}}`, first)
+		}
+		a := r.do("POST", "/scim/v2/Users", fmt.Sprintf(`{"userName":"user%d","externalId":"X%d","title":"日本"%s%s}`, n, n, password, manager))
 		var made struct{ ID string }
 		if err := json.Unmarshal([]byte(a.body), &made); err != nil || a.status != 201 {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
+		first = cmp.Or(first, made.ID)
 		members = append(members, fmt.Sprintf(`{"value":%q}`, made.ID))
 		if n == 11 {
 			r.do("DELETE", "/scim/v2/Users/"+made.ID, "")

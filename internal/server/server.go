@@ -112,6 +112,9 @@ func (srv *Server) begin(ctx context.Context) error {
 		return err
 	}
 	srv.begun.Store(true)
+	if d, ok := srv.mode.(*directory); ok {
+		d.opened.Store(true) // last: who is told that it is ready sends requests at once
+	}
 	return nil
 }
 

@@ -111,14 +111,15 @@ func TestRollingUpgrade(t *testing.T) {
 		ALTER TABLE resources ADD COLUMN badge text;
 		CREATE INDEX resources_badge ON resources (tenant, badge);
 		ALTER TABLE attrs ADD COLUMN badge integer NOT NULL DEFAULT 7;`})
-	launch := func(program fs.FS) *running {
+	first := fstest.MapFS{"00001_directory.sql": newer(t, nil).(fstest.MapFS)["00001_directory.sql"]} // the oldest program's
+	launch := func(program fs.FS, environ ...string) *running {
 		t.Helper()
 		r, err := tryStartAs(t, func(s *server.Settings) {
 			s.SetBeat(50 * time.Millisecond)
 			if program != nil {
 				s.SetMigrations(program)
 			}
-		}, "ROLLCALL_DATABASE_URL="+db, "ROLLCALL_BASE_URL=https://id.example.com", "ROLLCALL_DRAIN=500ms", "ROLLCALL_LOG_LEVEL=WARN")
+		}, append(environ, "ROLLCALL_DATABASE_URL="+db, "ROLLCALL_BASE_URL=https://id.example.com", "ROLLCALL_DRAIN=500ms", "ROLLCALL_LOG_LEVEL=WARN")...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +128,7 @@ func TestRollingUpgrade(t *testing.T) {
 	lb := &balancer{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	old := []*running{launch(nil), launch(nil)}
+	old := []*running{launch(first, "SCIM_LOOKING_GLASS=false"), launch(first, "SCIM_LOOKING_GLASS=false")}
 	lb.add(old[0])
 	lb.add(old[1])
 	go lb.poll(ctx)

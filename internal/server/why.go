@@ -136,8 +136,12 @@ func openInquiry(ctx context.Context, s Settings, environ []string) (*inquiry, e
 		if err != nil {
 			return nil, err
 		}
-		d.consult(nil)
-		return d.inquiry(func() {}), nil
+		stop, err := d.openDesk()
+		if err != nil {
+			d.close()
+			return nil, err
+		}
+		return d.inquiry(stop), nil
 	}
 	do := func(ctx context.Context, o order) (report, error) { return administer(ctx, s, o) }
 	asking, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -250,8 +254,20 @@ func (d *directory) consult(recorder *lookingglass.Recorder) {
 }
 
 // openDesk lets orders about people know what the server of this folder recorded
-// when it ran last.
+// when it ran last, or what the instances of the database did.
 func (d *directory) openDesk() (stop func(), err error) {
+	if db, ok := d.db.(postgresDB); ok {
+		exchanges, err := db.Exchanges(tenant, "", "")
+		if err != nil {
+			return nil, err
+		}
+		r, err := lookingglass.New(lookingglass.Options{Tenant: tenant, Shared: exchanges, ReadOnly: true, Logger: d.log})
+		if err != nil {
+			return nil, errors.Join(err, exchanges.Close())
+		}
+		d.consult(r)
+		return func() { _ = r.Close() }, nil
+	}
 	journal := filepath.Join(d.s.DataDir, "looking-glass.db")
 	if _, err := os.Stat(journal); err != nil {
 		d.consult(nil)

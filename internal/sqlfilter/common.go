@@ -32,10 +32,19 @@ func commonColumn(p scim.AttrPath) (c column, nullable, ok bool) {
 	return column{}, false, false
 }
 
+// column is commonColumn for a comparison. A long externalId is in no index of
+// PostgreSQL, whose entries are short: its beginning is.
+func (b *builder) column(p scim.AttrPath) (c column, nullable, ok bool) {
+	if b.o.TenantInKeys && p.Attr == externalID {
+		return column{text: "r.external_sort", long: "r.external"}, true, true
+	}
+	return commonColumn(p)
+}
+
 // common compiles an expression about a common attribute. All but externalId
 // are always present.
 func (b *builder) common(f *scim.AttrExp) string {
-	c, nullable, ok := commonColumn(f.Path)
+	c, nullable, ok := b.column(f.Path)
 	switch {
 	case f.Path.Attr == schemas && !presence(f):
 		return b.schemas(func(urn string) bool { return meets(f, schemas, urn) })

@@ -100,7 +100,7 @@ func (b *builder) driveBy(f *scim.AttrExp) driver {
 	case n == hopeless:
 		return driver{}
 	case f.Op == scim.Eq && (f.Path.Attr == id || f.Path.Attr == externalID):
-		c, _, _ := commonColumn(f.Path)
+		c, _, _ := b.column(f.Path)
 		return driver{unique, true, false, func(b *builder) string {
 			return "SELECT r.pk AS res FROM resources r WHERE " + b.scope("r") + " AND " + b.holds(c, f.Path.Attr, f.Op, f.Value)
 		}}

@@ -38,8 +38,9 @@ type closing struct {
 // end is the Kind of a file's last line.
 const end Kind = "end"
 
-// Export writes all that src holds, a record a line: JSON that package jsonlines
-// would call so, in UTF-8. by names the program.
+// Export writes all that src holds, a record a line, between a line that says
+// what follows and one that says what there was. by names the program. It
+// returns the sums of what was written.
 func Export(ctx context.Context, src Source, out io.Writer, by string, now time.Time, progress Progress) ([]Sum, error) {
 	h, err := src.Header(ctx)
 	if err != nil {

@@ -136,7 +136,7 @@ func refusal(err error) *scim.Error {
 // explain tells apart the resource that is there already from another one that
 // has its id or a value of its.
 func (m *merge) explain(r *Resource, refused *scim.Error) (same bool, err error) {
-	there, err := m.store.Get(m.ctx, r.Ref(), scim.Selection{Excluded: []scim.AttrPath{{Name: "members"}, {Name: "groups"}}})
+	there, err := m.store.Get(m.ctx, r.Ref(), Bare(r.Type))
 	switch {
 	case errors.Is(err, scim.ErrNotFound):
 		m.conflict("%s %s (%s): %s", r.TypeName, r.ID, scim.DisplayName(r.Attrs), refused.Detail)
@@ -152,6 +152,16 @@ func (m *merge) explain(r *Resource, refused *scim.Error) (same bool, err error)
 	}
 	m.There++
 	return true, nil
+}
+
+// Bare selects a resource without what other resources add to it.
+func Bare(t *scim.ResourceType) (s scim.Selection) {
+	for _, a := range []*scim.Attribute{t.Membership(), t.Groups()} {
+		if a != nil {
+			s.Excluded = append(s.Excluded, scim.AttrPath{Name: a.Name, Attr: a})
+		}
+	}
+	return s
 }
 
 // members adds members to a group.

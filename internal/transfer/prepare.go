@@ -46,6 +46,9 @@ func (s Schemas) Renew(r *Record) error {
 		return err
 	}
 	s.Encode(&r.Resource.Resource)
+	if r.Kind == Deleted {
+		r.Resource.Links = nil // what is deleted refers to nobody
+	}
 	return nil
 }
 

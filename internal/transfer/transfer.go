@@ -112,7 +112,6 @@ type Header struct {
 	Last    int64    // the greatest Seq of resources that was ever given
 	Changes int64    // the greatest Seq of changes that was ever given
 	Keys    []byte   // that seal cursors; nil: it does not tell
-	Hidden  bool     // it tells what is never returned, such as hashes of passwords
 }
 
 // Tenant is one tenant of a Header.

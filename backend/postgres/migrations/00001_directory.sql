@@ -55,7 +55,6 @@ CREATE TABLE resources (
 
 CREATE UNIQUE INDEX resources_id ON resources (tenant, id);
 CREATE INDEX resources_seq ON resources (tenant, type, seq);
-CREATE INDEX resources_external ON resources (tenant, type, external) WHERE external IS NOT NULL;
 CREATE INDEX resources_external_sort ON resources (tenant, type, external_sort, seq);
 CREATE INDEX resources_created ON resources (tenant, type, created, seq);
 CREATE INDEX resources_modified ON resources (tenant, type, modified, seq);

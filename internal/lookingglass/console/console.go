@@ -51,6 +51,11 @@ type Options struct {
 	// cookie may be limited to that. Nil: if the request came by TLS.
 	Secure func(*http.Request) bool
 
+	// Instance is the name of this program where several serve one database: what
+	// people have open in its memory can't be seen at the others, which say so. "":
+	// it serves alone.
+	Instance string
+
 	Version string // of the program, for the footer
 	Now     func() time.Time
 	Logger  *slog.Logger
@@ -97,6 +102,7 @@ func New(o Options) *Console {
 		desk:    newDesk(o),
 	}
 	c.scratches.now = o.Now
+	c.scratches.instance, c.lists.instance = o.Instance, o.Instance
 	c.sessions.shared, c.sessions.role = o.Sessions, c.role
 	c.routes(c.mux)
 	return c

@@ -28,10 +28,11 @@ func (c *Console) flowsRoutes(mux *http.ServeMux) {
 // flowPage is what flow.html shows.
 type flowPage struct {
 	*flows.Flow
-	Run   string // its id; "" is none
-	Steps []flowStep
-	Gone  bool // the run that was asked for has ended
-	Done  bool
+	Run         string // its id; "" is none
+	Steps       []flowStep
+	Gone        bool   // the run that was asked for has ended
+	Other, Here string // the instance where it is, if that is not this one
+	Done        bool
 }
 
 // flowStep is a step with its request and, if it has been run, what came of it.
@@ -111,6 +112,10 @@ func (c *Console) run(w http.ResponseWriter, r *http.Request) *flows.Run {
 	}
 	run := c.scratches.get(r.PathValue("run"), c.owner(r))
 	if run == nil || run.Flow != f {
+		if at := c.elsewhere(r.PathValue("run")); at != "" {
+			c.render(w, r, http.StatusNotFound, "flow.html", &flowPage{Flow: f, Steps: stepsOf(f, nil, ""), Other: at, Here: c.o.Instance})
+			return nil
+		}
 		http.Redirect(w, r, flowURL(f)+"?gone", http.StatusSeeOther)
 		return nil
 	}

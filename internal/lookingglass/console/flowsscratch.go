@@ -1,7 +1,6 @@
 package console
 
 import (
-	"crypto/rand"
 	"sync"
 	"time"
 
@@ -26,6 +25,8 @@ type scratches struct {
 	by   map[string]*scratch
 	wake *time.Timer
 	now  func() time.Time
+
+	instance string // part of their ids
 }
 
 // add keeps a run and returns its id.
@@ -45,7 +46,7 @@ func (s *scratches) add(run *flows.Run, who *Who) string {
 		}
 		delete(s.by, oldest)
 	}
-	id := rand.Text()
+	id := newID(s.instance)
 	s.by[id] = &scratch{run, who, s.now()}
 	if s.wake == nil {
 		s.wake = time.AfterFunc(scratchIdle, s.expire)

@@ -159,6 +159,11 @@ func (c *Console) showList(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) noList(w http.ResponseWriter, r *http.Request) {
+	if at := c.elsewhere(r.PathValue("id")); at != "" {
+		c.fail(w, r, http.StatusNotFound, "This list is at another instance", "It is in the memory of "+at+", and this request came to "+c.o.Instance+
+			". The load balancer must send a browser to the same instance each time (sticky sessions). If it does, that instance has stopped: give the list again.")
+		return
+	}
 	c.fail(w, r, http.StatusNotFound, "This list is no longer here", "Lists are kept in memory for half an hour, and forgotten when you log out. Give it again.")
 }
 

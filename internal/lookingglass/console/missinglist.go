@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"strings"
@@ -26,6 +25,8 @@ const (
 type lists struct {
 	mu sync.Mutex
 	by map[string]*list
+
+	instance string // part of their ids
 }
 
 // list is one of them: its table until a column is chosen, then what is known of
@@ -49,7 +50,7 @@ type list struct {
 // add keeps a list in the place of the owner's last one, and of the oldest of
 // all where there are too many.
 func (ls *lists) add(owner *Who, table *people.Table, now time.Time) *list {
-	l := &list{id: rand.Text(), owner: owner, used: now, stop: func() {}, table: table, lines: len(table.Rows)}
+	l := &list{id: newID(ls.instance), owner: owner, used: now, stop: func() {}, table: table, lines: len(table.Rows)}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if ls.by == nil {

@@ -42,7 +42,10 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 		after, _ = strconv.ParseInt(r.URL.Query().Get("after"), 10, 64) // 0 if it is none
 	}
 
-	out := &stream{console: c, w: w, control: http.NewResponseController(w), sieve: s, last: after, credit: burst}
+	// What other instances recorded may have come late, between what is shown: the
+	// browser leaves out what it has.
+	after = min(after, c.o.Recorder.Settled())
+	out := &stream{console: c, w: w, control: http.NewResponseController(w), sieve: s, last: after, floor: after, have: map[int64]bool{}, credit: burst}
 	arriving := c.o.Recorder.Subscribe(r.Context()) // before what came meanwhile is read: nothing falls between
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -60,7 +63,9 @@ type stream struct {
 	control *http.ResponseController
 	sieve   sieve
 
-	last    int64 // Seq of the newest that was sent or left out
+	last    int64          // Seq of the newest that was sent or left out
+	floor   int64          // that of who is not wanted
+	have    map[int64]bool // that of those above floor which were sent when the stream began
 	waiting []*lookingglass.Exchange
 	leftOut int64
 	credit  float64
@@ -78,6 +83,12 @@ func (s *stream) catchUp(r *http.Request) bool {
 		return false
 	}
 	slices.Reverse(missed)
+	if len(missed) == pageSize {
+		s.floor = missed[0].Seq
+	}
+	for _, x := range missed {
+		s.have[x.Seq] = true
+	}
 	return s.rows(missed) && s.figures()
 }
 
@@ -98,7 +109,7 @@ func (s *stream) run(r *http.Request, arriving <-chan lookingglass.Event) {
 				return
 			}
 			s.leftOut += int64(e.Missed)
-			if x := e.Exchange; x != nil && x.Seq > s.last && wanted(x) {
+			if x := e.Exchange; x != nil && s.isNew(x) && wanted(x) {
 				s.waiting = append(s.waiting, x)
 			}
 			if len(s.waiting) > 4*burst {
@@ -123,6 +134,11 @@ func (s *stream) run(r *http.Request, arriving <-chan lookingglass.Event) {
 			}
 		}
 	}
+}
+
+// isNew reports whether an exchange is none of those that the stream began with.
+func (s *stream) isNew(x *lookingglass.Exchange) bool {
+	return x.Seq > s.floor && !s.have[x.Seq]
 }
 
 // choose leaves out of what waits as much as the credit does not cover.

@@ -2,6 +2,7 @@ package people
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 // them: writes that failed, and deletions, but for previews. It grows with what the recorder
 // keeps, not with the directory, and is read on from where it was.
 type evidence struct {
-	last   int64 // Seq of the last exchange that was looked at
+	last   int64          // Seq up to which exchanges were looked at
+	later  map[int64]bool // Seq of those beyond that were too: more may come between them
 	oldest time.Time
 	by     map[string][]clue // folded names and addresses
 }
@@ -58,7 +60,7 @@ func (d *Desk) clues(ctx context.Context, name string) ([]clue, error) {
 func (d *Desk) gather(ctx context.Context) error {
 	e := &d.evidence
 	if e.by == nil {
-		e.by = map[string][]clue{}
+		e.by, e.later = map[string][]clue{}, map[int64]bool{}
 	}
 	var fresh []*lookingglass.Exchange
 	last := e.last
@@ -79,11 +81,19 @@ func (d *Desk) gather(ctx context.Context) error {
 			}
 		}
 	}
+	settled := d.s.Log.Settled()
+	fresh = slices.DeleteFunc(fresh, func(x *lookingglass.Exchange) bool { return e.later[x.Seq] })
 	slices.SortFunc(fresh, func(a, b *lookingglass.Exchange) int { return int(a.Seq - b.Seq) })
 	for _, x := range fresh {
 		e.note(x)
 	}
-	e.last = last
+	e.last = max(e.last, min(last, settled))
+	maps.DeleteFunc(e.later, func(seq int64, _ bool) bool { return seq <= e.last })
+	for _, x := range fresh {
+		if x.Seq > e.last {
+			e.later[x.Seq] = true
+		}
+	}
 	e.forget(d.since())
 	return nil
 }

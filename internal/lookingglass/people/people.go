@@ -23,6 +23,7 @@ type Log interface {
 	Sought(ctx context.Context, value string) ([]lookingglass.Sought, error)
 	AllSought(ctx context.Context, limit int) ([]lookingglass.Sought, error)
 	Stats() lookingglass.Stats
+	Settled() int64 // Seq up to which there will be no exchange that Find does not know yet
 }
 
 // Sources is where a Desk looks. Engine is required.

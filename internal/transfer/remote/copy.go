@@ -263,7 +263,7 @@ func (r *run) flush(ctx context.Context) error {
 	}
 	for i, res := range list {
 		if refusals[i] != nil {
-			there, err := r.Store.Get(ctx, res.Ref(), scim.Selection{Excluded: []scim.AttrPath{{Name: "members"}, {Name: "groups"}}})
+			there, err := r.Store.Get(ctx, res.Ref(), transfer.Bare(res.Type))
 			if err != nil && !errors.Is(err, scim.ErrNotFound) {
 				return err
 			}

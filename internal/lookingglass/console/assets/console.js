@@ -111,6 +111,12 @@
   document.addEventListener("htmx:sseMessage", (e) => {
     if (e.detail.type !== "rows") return;
     const rows = $("#rows");
+    const seen = new Set(); // what other instances recorded may come twice
+    for (const a of all("a[data-open]", rows).reverse()) {
+      const path = a.pathname;
+      if (seen.has(path)) a.closest("tr").remove();
+      seen.add(path);
+    }
     const most = Number(rows.dataset.most);
     for (let i = rows.rows.length - 1; i >= most; i--) {
       if (!rows.rows[i].contains(document.activeElement)) rows.rows[i].remove();

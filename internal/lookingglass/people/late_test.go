@@ -1,0 +1,59 @@
+package people_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
+	"github.com/rollcall-scim/rollcall/scim/engine"
+)
+
+// log is exchanges that come in no order, as those of several instances do.
+type log struct {
+	*lookingglass.Recorder
+	all     []*lookingglass.Exchange
+	settled int64
+}
+
+func (l *log) Settled() int64 { return l.settled }
+
+func (l *log) Find(_ context.Context, q lookingglass.Query) (list []*lookingglass.Exchange, _ error) {
+	wanted := q.Matcher()
+	for _, x := range l.all {
+		if wanted(x) && x.Seq > q.After {
+			list = append(list, x)
+		}
+	}
+	slices.SortFunc(list, func(a, b *lookingglass.Exchange) int { return int(a.Seq - b.Seq) })
+	return list[:min(len(list), q.Limit)], nil
+}
+
+// An exchange that another instance recorded may become known after one that was
+// later: it counts all the same, and once.
+func TestLateExchanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := &log{Recorder: w.rec}
+	desk := people.NewDesk(people.Sources{Engine: func() *engine.Engine { return w.engine }, Log: l})
+	refused := func(seq int64, name, detail string) {
+		l.all = append(l.all, &lookingglass.Exchange{Seq: seq, Time: time.Now(), Op: "create", Type: "User", Method: "POST", Name: name, Status: 400,
+			Fault: &lookingglass.Fault{Detail: detail}})
+	}
+	for i, step := range []struct {
+		seq  int64
+		name string
+	}{{100, "ada"}, {90, "grace"}, {95, "joan"}, {101, "mary"}} {
+		l.settled = int64(80 + 5*i) // 80, 85, 90, 95
+		refused(step.seq, step.name, "no "+step.name)
+		for _, x := range l.all {
+			v, err := desk.Find(t.Context(), x.Name)
+			if err != nil || v.Cause != people.Refused || !strings.Contains(v.Words, "no "+x.Name) {
+				t.Errorf("after %s, %s: %v %+v", step.name, x.Name, err, v)
+			}
+		}
+	}
+}
