@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -145,7 +146,7 @@ func (d *directory) carryOut(ctx context.Context, o order) (r report) {
 	var err error
 	switch o.Do {
 	case "deleted":
-		r.Deleted, err = d.store.Deleted(ctx, scim.DeletedQuery{Type: d.typeNamed(tenant, "User"), Name: o.Name})
+		r.Deleted, err = d.store.Deleted(ctx, scim.DeletedQuery{Type: d.typeNamed(tenant.Default, "User"), Name: o.Name})
 	case "restore":
 		r, err = d.restore(ctx, o)
 	case "why", "compare":
@@ -167,7 +168,7 @@ func (d *directory) carryOut(ctx context.Context, o order) (r report) {
 }
 
 func (d *directory) restore(ctx context.Context, o order) (report, error) {
-	user := d.typeNamed(tenant, "User")
+	user := d.typeNamed(tenant.Default, "User")
 	found, err := d.store.Deleted(ctx, scim.DeletedQuery{Type: user, Name: o.Name, Limit: 10})
 	switch {
 	case err != nil:

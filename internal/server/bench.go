@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/bench"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
@@ -38,7 +39,7 @@ func openToFill(ctx context.Context, data, url string) (bench.Store, func() erro
 		if err != nil {
 			return nil, nil, errors.New(strings.ReplaceAll(err.Error(), url, "(the URL)"))
 		}
-		return db.Tenant(tenant), db.Close, nil
+		return db.Tenant(tenant.Default), db.Close, nil
 	}
 	if err := d.claim(); err != nil {
 		return nil, nil, err
@@ -49,7 +50,7 @@ func openToFill(ctx context.Context, data, url string) (bench.Store, func() erro
 		d.lock.release()
 		return nil, nil, err
 	}
-	return db.Tenant(tenant), func() error {
+	return db.Tenant(tenant.Default), func() error {
 		defer d.lock.release()
 		return db.Close()
 	}, nil

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/internal/transfer"
 	"github.com/rollcall-scim/rollcall/internal/transfer/remote"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -50,7 +51,7 @@ func (f copyFlags) copyRemote(ctx context.Context, from, to location, types []*s
 	if err != nil {
 		return &usageError{err}
 	}
-	name := cmp.Or(f.Tenant, tenant)
+	name := cmp.Or(f.Tenant, tenant.Default)
 	if !f.Verify {
 		err := whileUnfinished(ctx, from, to, name, types, func(s store) error {
 			m := newMeter(stderr, "copying")

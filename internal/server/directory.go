@@ -12,13 +12,11 @@ import (
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
 	"github.com/rollcall-scim/rollcall/internal/password"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
-
-// tenant is the one tenant that is served.
-const tenant = "default"
 
 // directory is the mode that keeps people and groups itself, in a folder or in
 // PostgreSQL.
@@ -96,7 +94,7 @@ func (d *directory) openStore(ctx context.Context) error {
 		return errors.Join(d.s.explain(err), db.Close())
 	}
 	d.keys.Store(&keys)
-	d.db, d.store = db, db.tenant(tenant)
+	d.db, d.store = db, db.tenant(tenant.Default)
 	return nil
 }
 
@@ -116,14 +114,14 @@ func (d *directory) authenticator(listen string) (auth.Authenticator, error) {
 	if len(tokens) == 0 {
 		d.log.Warn("NO TOKEN IS SET: everybody who can reach this address can read and change the directory; set SCIM_API_TOKEN",
 			"listen", listen)
-		return auth.Open{Tenant: tenant}, nil
+		return auth.Open{Tenant: tenant.Default}, nil
 	}
 	for i, t := range tokens {
 		if len(t) < 16 {
 			d.log.Warn("a bearer token is shorter than 16 characters and can be guessed", "token", i+1, "of", len(tokens))
 		}
 	}
-	return auth.NewBearer("rollcall", tenant, tokens...)
+	return auth.NewBearer("rollcall", tenant.Default, tokens...)
 }
 
 // engine makes an engine that serves the core schemas and those of the folder.
@@ -137,7 +135,7 @@ func (d *directory) engine(schemes []scim.AuthenticationScheme) (*engine.Engine,
 		Profile:  d.s.Profile,
 		Schemes:  schemes,
 		Password: d.hash,
-		Tenant:   tenant,
+		Tenant:   tenant.Default,
 
 		CursorKeys: d.cursorKeys,
 	})

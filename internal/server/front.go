@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/backend/pactflow"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 )
@@ -58,7 +59,7 @@ func (f *front) unfit() error { return nil }
 
 // authenticator takes every token: PactFlow knows which are good.
 func (f *front) authenticator(string) (auth.Authenticator, error) {
-	return auth.Passed{Realm: "rollcall", Tenant: tenant, Published: scim.AuthenticationScheme{
+	return auth.Passed{Realm: "rollcall", Tenant: tenant.Default, Published: scim.AuthenticationScheme{
 		Type:        "oauthbearertoken",
 		Name:        "PactFlow API token",
 		Description: "Bearer token of a PactFlow system account with the SCIM role; passed through",
@@ -73,7 +74,7 @@ func (f *front) engine(schemes []scim.AuthenticationScheme) (*engine.Engine, err
 		Profile: f.s.Profile,
 		Schemes: schemes,
 		Limits:  engine.Limits{Deadline: requestTimeout},
-		Tenant:  tenant,
+		Tenant:  tenant.Default,
 		Scope:   func(ctx context.Context) string { return facade.CallerOf(ctx).Fingerprint() },
 	})
 	f.current.Store(e)

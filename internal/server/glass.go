@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
@@ -61,7 +62,7 @@ func (srv *Server) openGlass() error {
 		},
 	}
 	records := lookingglass.Options{
-		Tenant: tenant,
+		Tenant: tenant.Default,
 		Types:  func() []*scim.ResourceType { return o.Engine().Types() },
 		Keep:   srv.s.GlassKeep,
 		Days:   srv.s.GlassDays,
@@ -200,7 +201,7 @@ func (d *directory) look(o *console.Options, records *lookingglass.Options) (err
 		o.Sessions = d.fleet.sessions(d.cursorKeys)
 		o.Instance = d.fleet.name
 		records.Instance = d.fleet.name
-		records.Shared, err = d.fleet.db.Exchanges(tenant, d.fleet.id, d.fleet.name)
+		records.Shared, err = d.fleet.db.Exchanges(tenant.Default, d.fleet.id, d.fleet.name)
 		return err
 	}
 	records.Journal = filepath.Join(d.s.DataDir, "looking-glass.db")

@@ -51,6 +51,8 @@ type Server struct {
 	started  time.Time
 	tls      *certificate
 	glass    *glass // nil: off
+	gate     gate
+	watchers []func(*finished)
 }
 
 // Open prepares everything: it makes sure that no other process serves the same

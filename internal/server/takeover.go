@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/rollcall-scim/rollcall/internal/takeover"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
@@ -63,7 +64,7 @@ func (d *directory) importFrom(ctx context.Context, old, work string) (counts ta
 	if err != nil {
 		return counts, err
 	}
-	counts, err = takeover.Run(ctx, copied, schema.Core(), db.tenant(tenant))
+	counts, err = takeover.Run(ctx, copied, schema.Core(), db.tenant(tenant.Default))
 	if err := errors.Join(err, db.Close()); err != nil {
 		return counts, err
 	}

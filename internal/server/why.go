@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 )
@@ -257,11 +258,11 @@ func (d *directory) consult(recorder *lookingglass.Recorder) {
 // when it ran last, or what the instances of the database did.
 func (d *directory) openDesk() (stop func(), err error) {
 	if db, ok := d.db.(postgresDB); ok {
-		exchanges, err := db.Exchanges(tenant, "", "")
+		exchanges, err := db.Exchanges(tenant.Default, "", "")
 		if err != nil {
 			return nil, err
 		}
-		r, err := lookingglass.New(lookingglass.Options{Tenant: tenant, Shared: exchanges, ReadOnly: true, Logger: d.log})
+		r, err := lookingglass.New(lookingglass.Options{Tenant: tenant.Default, Shared: exchanges, ReadOnly: true, Logger: d.log})
 		if err != nil {
 			return nil, errors.Join(err, exchanges.Close())
 		}
@@ -273,7 +274,7 @@ func (d *directory) openDesk() (stop func(), err error) {
 		d.consult(nil)
 		return func() {}, nil
 	}
-	r, err := lookingglass.New(lookingglass.Options{Tenant: tenant, Types: func() []*scim.ResourceType { return d.current.Load().Types() },
+	r, err := lookingglass.New(lookingglass.Options{Tenant: tenant.Default, Types: func() []*scim.ResourceType { return d.current.Load().Types() },
 		Journal: journal, Keep: d.s.GlassKeep, Days: d.s.GlassDays, Logger: d.log})
 	if err != nil {
 		return nil, err

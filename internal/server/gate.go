@@ -1,0 +1,51 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/tenant"
+	"github.com/rollcall-scim/rollcall/scim"
+)
+
+// gate is what holds requests up beside credentials and scopes. Each of its
+// functions may be nil. An error of them is sent as it is if it is a
+// *scim.Error, with the header as they leave it.
+type gate struct {
+	// knock is asked before the credentials of a request are looked at.
+	knock func(h http.Header, r *http.Request) error
+
+	// failed is told of a request whose credentials were refused, and why.
+	failed func(r *http.Request, why error)
+
+	// admit is asked for a request whose caller may call this tenant, before the
+	// engine sees it.
+	admit func(h http.Header, r *http.Request, c *caller) error
+}
+
+// wrap puts what guards the resources of a tenant before them, whenever an engine
+// for them is made. What it returns must have the optional interfaces that b has
+// (scim.MemberUpdater, scim.Batcher, scim.Pinger, scim.Undeleter …).
+func (d *directory) wrap(_ *tenant.Tenant, b scim.Backend) scim.Backend { return b }
+
+// finished is a request that was answered, for those that count, trace and
+// record. It is not kept.
+type finished struct {
+	Request   *http.Request
+	Path      string // cleaned; it may hold ids and names
+	Kind      string // "scim", "console", "health" or "other"
+	Caller    *caller
+	Tenant    string // "": not known
+	Operation string // as engine.Response.Operation; "": none
+	Type      string // of the resource concerned, or ""
+	Client    string // kind, as compat.ClientOf says
+	Status    int
+	Started   time.Time
+	Took      time.Duration
+	Bytes     int64
+	Err       error // why Status is 4xx or 5xx, as far as known; of credentials also a *tenant.Refusal
+}
+
+// watch adds an observer of all requests that are answered from now on. It must
+// not block. All are added before the server serves.
+func (srv *Server) watch(f func(*finished)) { srv.watchers = append(srv.watchers, f) }
