@@ -15,8 +15,10 @@ type gate struct {
 	// knock is asked before the credentials of a request are looked at.
 	knock func(h http.Header, r *http.Request) error
 
-	// failed is told of a request whose credentials were refused, and why.
-	failed func(r *http.Request, why error)
+	// failed is told of a request whose credentials were refused, and why. What
+	// it returns, unless nil, is sent in place of that: 429 to an address from
+	// which too many have come. A good credential from there is never asked about.
+	failed func(h http.Header, r *http.Request, why error) error
 
 	// admit is asked for a request whose caller may call this tenant, before the
 	// engine sees it.
