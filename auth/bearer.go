@@ -61,10 +61,21 @@ func NewBearer(realm, tenant string, tokens ...string) (*Bearer, error) {
 // (RFC 9700 §2.4). Its time depends on neither the token sent nor on which
 // one it equals.
 func (b *Bearer) Authenticate(r *http.Request) (Principal, error) {
-	text, err := tokenOf(r)
+	text, err := TokenOf(r)
 	if err != nil {
 		return Principal{}, err
 	}
+	subject, ok := b.Subject(text)
+	if !ok {
+		return Principal{}, Invalid("the bearer token is not valid", nil)
+	}
+	return Principal{Tenant: b.tenant, Subject: subject}, nil
+}
+
+// Subject returns the name of the client that has the token, if it is one of
+// those accepted. Its time depends on neither the token sent nor on which one it
+// equals.
+func (b *Bearer) Subject(text string) (name string, ok bool) {
 	digest := sha256.Sum256([]byte(text))
 	found, at := 0, 0
 	for i := range b.tokens {
@@ -73,14 +84,15 @@ func (b *Bearer) Authenticate(r *http.Request) (Principal, error) {
 		found |= equal
 	}
 	if found != 1 {
-		return Principal{}, unauthorized("the bearer token is not valid", errInvalidToken)
+		return "", false
 	}
-	return Principal{Tenant: b.tenant, Subject: b.tokens[at].subject}, nil
+	return b.tokens[at].subject, true
 }
 
-// tokenOf returns the token of a request that has one Authorization header, of
-// the scheme Bearer.
-func tokenOf(r *http.Request) (string, error) {
+// TokenOf returns the token of a request that has one Authorization header, of
+// the scheme Bearer in any case, else a *scim.Error of status 401 (RFC 6750
+// §2.1). Nothing is said about whether the token is good.
+func TokenOf(r *http.Request) (string, error) {
 	headers := r.Header.Values("Authorization")
 	switch {
 	case len(headers) == 0:
@@ -104,10 +116,12 @@ func tokenOf(r *http.Request) (string, error) {
 // Challenge names the scheme and the realm, and the error invalid_token where
 // credentials were sent (RFC 6750 §3).
 func (b *Bearer) Challenge(err error) string {
-	return challenge(b.realm, err)
+	return Challenge(b.realm, err)
 }
 
-func challenge(realm string, err error) string {
+// Challenge returns the WWW-Authenticate of a refusal: of an error of TokenOf, or
+// one that Invalid made (RFC 6750 §3).
+func Challenge(realm string, err error) string {
 	c := `Bearer realm="` + realm + `"`
 	if errors.Is(err, errInvalidToken) {
 		c += `, error="invalid_token"`
@@ -136,6 +150,13 @@ func wellFormed(token string) bool {
 		}
 	}
 	return true
+}
+
+// Invalid returns the error for a token that opens nothing, of status 401 and
+// with the challenge invalid_token (RFC 6750 §3.1). detail is for the client,
+// cause, which may be nil, is not.
+func Invalid(detail string, cause error) *scim.Error {
+	return unauthorized(detail, errors.Join(errInvalidToken, cause))
 }
 
 func unauthorized(detail string, cause error) *scim.Error {

@@ -20,7 +20,7 @@ type Passed struct {
 // digits of its SHA-256: enough to tell tokens apart in a log, and nothing to
 // find one by.
 func (p Passed) Authenticate(r *http.Request) (Principal, error) {
-	token, err := tokenOf(r)
+	token, err := TokenOf(r)
 	if err != nil {
 		return Principal{}, err
 	}
@@ -30,7 +30,7 @@ func (p Passed) Authenticate(r *http.Request) (Principal, error) {
 
 // Challenge names the scheme and the realm, and the error invalid_token where
 // credentials were sent (RFC 6750 §3).
-func (p Passed) Challenge(err error) string { return challenge(p.Realm, err) }
+func (p Passed) Challenge(err error) string { return Challenge(p.Realm, err) }
 
 // Scheme returns what is published of the method (RFC 7643 §5).
 func (p Passed) Scheme() scim.AuthenticationScheme { return p.Published }

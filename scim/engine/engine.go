@@ -15,6 +15,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"slices"
@@ -40,11 +41,12 @@ type Engine struct {
 	shaper scim.Shaper                   // nil: the backend keeps what it is given
 
 	backend scim.Backend
-	members scim.MemberUpdater // nil: the backend keeps members in the group
-	batcher scim.Batcher       // nil: each write is committed by itself
-	dry     *attempt           // nil: what is written stays
-	trace   *scim.Trace        // of the one request that the engine is for; nil: none
-	locks   *locks             // nil inside a batch, which nothing can interrupt
+	members scim.MemberUpdater                  // nil: the backend keeps members in the group
+	batcher scim.Batcher                        // nil: each write is committed by itself
+	dry     *attempt                            // nil: what is written stays
+	allow   func(context.Context, Access) error // nil: everything is allowed
+	trace   *scim.Trace                         // of the one request that the engine is for; nil: none
+	locks   *locks                              // nil inside a batch, which nothing can interrupt
 	docs    map[string]*document
 	refs    map[string]bool // folded names of the attributes that hold ids, for bulkId
 	secrets map[string]bool // folded names of the attributes that are hashed

@@ -6,6 +6,9 @@ package engine
 func (c *call) me() []verb {
 	t := c.e.typeNamed("User")
 	off := c.e.c.Me == nil || t == nil
+	if t != nil {
+		c.typ = t.Name
+	}
 	verbs := c.ofResource(t, func() (string, error) { return c.e.c.Me(c.ctx) })
 	if off {
 		for i := range verbs {

@@ -38,6 +38,11 @@ func (c *call) route() (Response, error) {
 	for _, v := range verbs {
 		if v.method == method {
 			c.operation = v.operation
+			if c.e.allow != nil {
+				if err := c.e.allow(c.ctx, Access{Operation: v.operation, Type: c.typ}); err != nil {
+					return Response{}, err
+				}
+			}
 			if v.off != "" && !c.req.repair {
 				return Response{}, notImplemented(v.off)
 			}

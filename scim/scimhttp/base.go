@@ -17,6 +17,11 @@ func (h *Handler) base(r *http.Request, version string) (string, error) {
 	if h.o.TrustedProxies != nil && Trusted(h.o.TrustedProxies, r.RemoteAddr) {
 		from = forwardedFor(r)
 	}
+	if h.o.Base != nil {
+		if base := h.o.Base(r); base != "" {
+			return withPrefix(base, from.prefix), nil
+		}
+	}
 	if h.o.BaseURL != "" {
 		return withPrefix(h.o.BaseURL, from.prefix), nil
 	}

@@ -41,6 +41,10 @@ type Options struct {
 	// than one place: the rest is that of each request. A BaseURL wins.
 	Origin string
 
+	// Base returns the BaseURL of one request, for a handler whose customers have
+	// their own; "", or nil: that of the fields above.
+	Base func(*http.Request) string
+
 	// TrustedProxies are the addresses whose X-Forwarded-Proto, -Host and
 	// -Prefix and Forwarded headers count; nil: none. With a BaseURL or an
 	// Origin only the prefix does: it is put before their path.

@@ -1,0 +1,22 @@
+package engine
+
+import "context"
+
+// Access is what a request wants to do, as the engine has understood it: of a
+// Bulk message first the message, then each of its operations.
+type Access struct {
+	Operation string // as Response.Operation has it
+	Type      string // name of the resource type concerned; "": all types, or none
+}
+
+// Guarded returns an Engine that shares everything with e, and asks allow before
+// it does what a request wants (RFC 7644 §2, §7.4). It asks once the endpoint is
+// found, so there is one reading of the path, and before it looks at the rest.
+// An error of allow, which should be a *scim.Error of status 403, is the answer
+// to the request or to the operation of a Bulk message. The context is that of
+// the request. allow is called by many goroutines at once.
+func (e *Engine) Guarded(allow func(ctx context.Context, a Access) error) *Engine {
+	other := *e
+	other.allow = allow
+	return &other
+}
