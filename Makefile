@@ -30,7 +30,7 @@ test: setup
 	@$(MAKE) --no-print-directory format vet staticcheck
 	go run ./internal/testrun -meant '$(MEANT)' -results dist/test.json ./...
 	go run ./internal/testrun -meant '$(MEANT)' -- -short -race -timeout 20m $$(go list ./... | grep -v /examples/)
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=8s
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=5s
 
 # Vet, and the tests that need no service, in under a minute.
 quick: format vet

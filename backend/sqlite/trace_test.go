@@ -155,7 +155,7 @@ func TestBatchInTrace(t *testing.T) {
 func TestCommitInTrace(t *testing.T) {
 	t.Parallel()
 	const writes = 5
-	s := open(t, t.TempDir()+"/db", sqlite.Options{CommitWindow: time.Minute, CommitMost: writes}).Tenant("a")
+	s := open(t, t.TempDir()+"/db", sqlite.Options{CommitWindow: time.Second, CommitMost: writes}).Tenant("a")
 	last := make(chan string, writes)
 	var wg sync.WaitGroup
 	for i := range writes {

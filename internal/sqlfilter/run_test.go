@@ -314,7 +314,11 @@ func FuzzAgainstMemory(f *testing.F) {
 	for seed := range uint64(2) {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, seed uint64) { compare(t, open, seed, len(rare)+5) })
+	requests := len(rare) + 5
+	if testing.Short() { // as with the race detector, which takes ten times as long for those that are rare
+		requests = 3
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) { compare(t, open, seed, requests) })
 }
 
 func compare(t *testing.T, open func(testing.TB) *store, seed uint64, requests int) {
