@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -18,9 +19,18 @@ type Schemas struct {
 
 // Prepare gives a record's resource its Type and Attrs, from which a target
 // makes rows. It refuses documents with values that no schema here defines:
-// without it they would be in no row, and no filter would find them. What is
-// deleted has no rows, but is looked at all the same.
+// without it they would be in no row, and no filter would find them: the error
+// is a [*Lost] that names the attribute, if its schema is known. What is deleted
+// has no rows, but is looked at all the same.
 func (s Schemas) Prepare(r *Record) error {
+	if err := s.load(r); err != nil || r.Resource == nil || r.Resource.Digest == r.Resource.Type.Digest {
+		return err
+	}
+	return whole(r.Resource, r.Resource.Hidden, r.Resource.Text)
+}
+
+// load gives a record's resource its Type and Attrs.
+func (s Schemas) load(r *Record) error {
 	res := r.Resource
 	if res == nil {
 		return nil
@@ -42,10 +52,16 @@ func (s Schemas) Prepare(r *Record) error {
 // Renew is Prepare for records from outside: it makes each document anew from
 // its values, so that nothing else of it is believed.
 func (s Schemas) Renew(r *Record) error {
-	if err := s.Prepare(r); err != nil || r.Resource == nil {
+	if err := s.load(r); err != nil || r.Resource == nil {
 		return err
 	}
+	text, hidden := r.Resource.Text, r.Resource.Hidden
 	s.Encode(&r.Resource.Resource)
+	if !bytes.Equal(text, r.Resource.Text) || !bytes.Equal(hidden, r.Resource.Hidden) {
+		if err := whole(r.Resource, hidden, text); err != nil {
+			return err
+		}
+	}
 	if r.Kind == Deleted {
 		r.Resource.Links = nil // what is deleted refers to nobody
 	}
@@ -58,10 +74,15 @@ func (s Schemas) Redact(r *Record) error {
 	if r.Resource == nil || len(r.Resource.Hidden) == 0 {
 		return nil
 	}
-	if err := s.Prepare(r); err != nil {
+	if err := s.load(r); err != nil {
 		return err
 	}
 	t := r.Resource.Type
+	if r.Resource.Digest != t.Digest { // what is not known may be a secret or not
+		if err := whole(r.Resource, r.Resource.Hidden); err != nil {
+			return err
+		}
+	}
 	doc := scim.Resource{Type: t, Attrs: shown(t.Schema.Attributes, scim.Clone(r.Resource.Attrs))}
 	for _, x := range t.Extensions {
 		if o, ok := r.Resource.Attrs.Get(x.Schema.ID).(scim.Object); ok {
