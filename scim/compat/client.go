@@ -1,6 +1,9 @@
 package compat
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // agents are what known clients put into User-Agent, in lower case, the more
 // telling first.
@@ -37,4 +40,15 @@ func ClientOf(userAgent string) string {
 		}
 	}
 	return "other"
+}
+
+// Clients returns every value that ClientOf can return, "other" first.
+func Clients() []string {
+	list := []string{"other"}
+	for _, a := range agents {
+		if !slices.Contains(list, a.client) {
+			list = append(list, a.client)
+		}
+	}
+	return list
 }

@@ -1,6 +1,7 @@
 package compat_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/rollcall-scim/rollcall/scim/compat"
@@ -20,6 +21,19 @@ func TestClientOf(t *testing.T) {
 	for agent, want := range tests {
 		if got := compat.ClientOf(agent); got != want {
 			t.Errorf("ClientOf(%q) = %q, want %q", agent, got, want)
+		}
+	}
+}
+
+func TestClients(t *testing.T) {
+	t.Parallel()
+	all := compat.Clients()
+	if all[0] != "other" || len(slices.Compact(slices.Sorted(slices.Values(all)))) != len(all) {
+		t.Errorf("not each once, or not other first: %v", all)
+	}
+	for _, agent := range []string{"Okta SCIM Client 1.0.0", "curl/8.5.0", "Mozilla/5.0", ""} {
+		if c := compat.ClientOf(agent); !slices.Contains(all, c) {
+			t.Errorf("%q of %q is not in %v", c, agent, all)
 		}
 	}
 }
