@@ -61,3 +61,28 @@ func UnpackForTests(text string) ([]*Exchange, error) {
 	}
 	return list, err
 }
+
+// FillForTests fills what waits for a journal, as it is at first, while a batch
+// is being written, after that failed, and after it was written, and returns how
+// many exchanges it took each time.
+func FillForTests(x Exchange) (took [4]int) {
+	o := newOutbox(batchMost, false)
+	fill := func() (n int) {
+		for n < 3*pendingMost {
+			if x.Seq++; !o.add(&x) {
+				break
+			}
+			n++
+		}
+		return n
+	}
+	took[0] = fill()
+	list, _, _ := o.take()
+	took[1] = fill()
+	o.putBack(list)
+	took[2] = fill()
+	list, _, upTo := o.take()
+	o.settle(list, upTo)
+	took[3] = fill()
+	return took
+}

@@ -24,8 +24,8 @@ type outbox struct {
 	full    []*block // in the order of their exchanges, and before those of making
 	making  *block
 	free    []*block
-	waiting int           // exchanges that are not written yet
-	bytes   int64         // of full
+	waiting int           // exchanges that are not written yet, nor lost
+	bytes   int64         // of their blocks, but making
 	taken   int64         // Seq of the newest that was added
 	stored  int64         // Seq of the newest that is written, or lost
 	moved   chan struct{} // closed and made anew when stored moves
@@ -87,25 +87,24 @@ func (o *outbox) nudge() {
 }
 
 // take hands over what waits, how many exchanges that are, and the Seq up to
-// which they go.
+// which they go. They count as waiting until they are settled.
 func (o *outbox) take() (list []*block, count int, upTo int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.turn()
-	list, count, upTo = o.full, o.waiting, o.taken
-	o.full, o.waiting, o.bytes = nil, 0, 0
+	list, upTo = o.full, o.taken
+	o.full = nil
+	for _, b := range list {
+		count += b.count
+	}
 	return list, count, upTo
 }
 
-// putBack is for what take handed over and could not be written: it waits again.
-func (o *outbox) putBack(list []*block, count int) {
+// putBack is for what take handed over and could not be written: it waits on.
+func (o *outbox) putBack(list []*block) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.full = append(list, o.full...)
-	o.waiting += count
-	for _, b := range list {
-		o.bytes += int64(len(b.b))
-	}
 }
 
 // settle is for what take handed over and was written, or lost.
@@ -113,6 +112,8 @@ func (o *outbox) settle(list []*block, upTo int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, b := range list {
+		o.waiting -= b.count
+		o.bytes -= int64(len(b.b))
 		if b.reset(); len(o.free) < 2 && !b.huge() {
 			o.free = append(o.free, b)
 		}

@@ -207,7 +207,7 @@ func (j *sharedJournal) batch(again bool) (written int) {
 				j.oldest.Store(list[0].oldest)
 			}
 		case again && awayFor(err):
-			j.putBack(list, count)
+			j.putBack(list)
 			return 0
 		default:
 			j.lost(count)
