@@ -35,7 +35,7 @@ func Render(w io.Writer, r *scim.Resource, v View) error {
 	var s show
 	s.decide(r, &v)
 	o := output{w: w, r: r, v: &v}
-	o.room(len(r.Text) + 768)
+	o.room(len(r.Text) + 768 + 160*len(r.Groups))
 	o.head(&s)
 	switch {
 	case s.document == none:
