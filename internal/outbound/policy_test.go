@@ -111,7 +111,7 @@ func TestT21URLs(t *testing.T) {
 		"https://[fe80::1%25eth0]":                    false,
 		"https://169.254.169.254/latest/meta-data":    false,
 		"https://10.0.0.1":                            false,
-		"https://①②⑦.⓪.⓪.①":                            false,
+		"https://①②⑦.⓪.⓪.①":                           false,
 		"https://idp。example.com":                     false,
 		"https://idp_x.example.com":                   true,
 	} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,6 +75,18 @@ func (s Settings) Check() error {
 		}
 		if is.Audience == "" {
 			bad(name+".audience", "must say for whom tokens have to be")
+		}
+		if _, err := ParseScopes(is.Scopes); err != nil {
+			bad(name+".scopes", "can't be: %s", err)
+		}
+		if strings.ContainsAny(is.ScopePrefix, " ,") {
+			bad(name+".scopePrefix", "must have no blank and no comma")
+		}
+		if len(is.Clients) > mostListed {
+			bad(name+".clients", "has %d values at most", mostListed)
+		}
+		if slices.Contains(is.Clients, "") {
+			bad(name+".clients", "holds a value that is empty")
 		}
 		if is.TenantValue != "" && is.TenantClaim == "" {
 			bad(name+".tenantClaim", "must say which claim has the tenantValue")

@@ -95,6 +95,9 @@ type Issuer struct {
 	URL         string        `json:"url"`                  // of its configuration, without /.well-known/…
 	Audience    string        `json:"audience"`             // that a token must be for
 	ScopeClaim  string        `json:"scopeClaim,omitzero"`  // "": scope, or scp
+	ScopePrefix string        `json:"scopePrefix,omitzero"` // what stands before each scope of ours: "rollcall."
+	Scopes      string        `json:"scopes,omitzero"`      // of a token that has no such claim; "": none
+	Clients     []string      `json:"clients,omitzero"`     // that a token may be issued to; none: any
 	TenantClaim string        `json:"tenantClaim,omitzero"` // the claim that must have TenantValue; "": none
 	TenantValue string        `json:"tenantValue,omitzero"` // "": the tenant's name
 	Leeway      time.Duration `json:"leeway,omitzero"`      // of its clock; 0: one minute

@@ -20,7 +20,7 @@ const full = `{"version":1,"profile":"strict","baseURL":"https://acme.example.co
 	`"rate":{"perSecond":5,"burst":6,"off":true},"breaker":{"mode":"hold","people":7,"percent":1.5,"window":"1h0m0s"},` +
 	`"promotion":{"roles":{"only":["staff"],"never":["admin"]},"entitlements":{"only":["e"],"never":["f"]},"groups":{"only":["Staff"],"never":["Admins"]}},` +
 	`"protected":["User:root@example.com","Group:Break Glass"],` +
-	`"issuers":[{"url":"https://login.example.com/t","audience":"rollcall","scopeClaim":"scp","tenantClaim":"org","tenantValue":"a1","leeway":"30s"}]}`
+	`"issuers":[{"url":"https://login.example.com/t","audience":"rollcall","scopeClaim":"scp","scopePrefix":"rollcall.","scopes":"read","clients":["c1"],"tenantClaim":"org","tenantValue":"a1","leeway":"30s"}]}`
 
 func TestSettingsRoundTrip(t *testing.T) {
 	t.Parallel()
@@ -121,6 +121,9 @@ func TestCheck(t *testing.T) {
 		`{"promotion":{"groups":{"only":["` + strings.Repeat("x", 1025) + `"]}}}`: "promotion.groups.only",
 		`{"issuers":[{"url":"http://x","audience":"a"}]}`:                         "issuers.0.url",
 		`{"issuers":[{"url":"https://x"}]}`:                                       "issuers.0.audience",
+		`{"issuers":[{"url":"https://x","audience":"a","scopes":"admin"}]}`:       "issuers.0.scopes",
+		`{"issuers":[{"url":"https://x","audience":"a","scopePrefix":"a b"}]}`:    "issuers.0.scopePrefix",
+		`{"issuers":[{"url":"https://x","audience":"a","clients":[""]}]}`:         "issuers.0.clients",
 		`{"issuers":[{"url":"https://x","audience":"a","tenantValue":"t"}]}`:      "issuers.0.tenantClaim",
 		`{"issuers":[{"url":"https://x","audience":"a","leeway":"1h"}]}`:          "issuers.0.leeway",
 	} {
