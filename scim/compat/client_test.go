@@ -25,7 +25,7 @@ func TestClientOf(t *testing.T) {
 	}
 }
 
-func TestClients(t *testing.T) {
+func TestClientKinds(t *testing.T) {
 	t.Parallel()
 	all := compat.Clients()
 	if all[0] != "other" || len(slices.Compact(slices.Sorted(slices.Values(all)))) != len(all) {
