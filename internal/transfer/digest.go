@@ -18,10 +18,11 @@ type Sum struct {
 	Digest string `json:"digest"`
 }
 
-// digester adds records up.
+// digester adds records up. What edges are by ids it adds up apart: a source may
+// be asked for those, or not.
 type digester struct {
-	sums map[digestKey]*digestSum
-	buf  []byte
+	sums, named map[digestKey]*digestSum
+	buf         []byte
 }
 
 type digestKey struct{ tenant, what string }
@@ -31,7 +32,19 @@ type digestSum struct {
 	lanes [4]uint64
 }
 
-func newDigester() *digester { return &digester{sums: map[digestKey]*digestSum{}} }
+func newDigester() *digester {
+	return &digester{sums: map[digestKey]*digestSum{}, named: map[digestKey]*digestSum{}}
+}
+
+// sum returns the sum of a key, which it makes.
+func (k digestKey) sum(sums map[digestKey]*digestSum) *digestSum {
+	s := sums[k]
+	if s == nil {
+		s = &digestSum{}
+		sums[k] = s
+	}
+	return s
+}
 
 // add takes a record in. Edges count one by one, however they are cut.
 func (d *digester) add(r Record) {
@@ -40,16 +53,17 @@ func (d *digester) add(r Record) {
 		what = r.Resource.TypeName
 	}
 	key := digestKey{r.Tenant, what}
-	s := d.sums[key]
-	if s == nil {
-		s = &digestSum{}
-		d.sums[key] = s
-	}
+	s := key.sum(d.sums)
 	if e := r.Edges; e != nil {
 		d.buf = binary.BigEndian.AppendUint64(append(append(d.buf[:0], r.Kind...), 0), uint64(e.From)) //nolint:gosec // bits
 		at := len(d.buf)
 		for _, to := range e.To {
 			s.take(binary.BigEndian.AppendUint64(d.buf[:at], uint64(to))) //nolint:gosec // bits
+		}
+		for i, id := range e.IDs { // with the numbers that they are to be the ids of
+			d.buf = binary.BigEndian.AppendUint64(append(append(d.buf[:at], e.FromID...), 0), uint64(e.To[i])) //nolint:gosec // bits
+			d.buf = append(d.buf, id...)
+			key.sum(d.named).take(d.buf)
 		}
 		return
 	}
@@ -65,10 +79,10 @@ func (s *digestSum) take(form []byte) {
 	}
 }
 
-// list returns the sums by tenant and name.
-func (d *digester) list() []Sum {
-	list := make([]Sum, 0, len(d.sums))
-	for k, s := range d.sums {
+// sumsOf returns sums by tenant and name.
+func sumsOf(sums map[digestKey]*digestSum) []Sum {
+	list := make([]Sum, 0, len(sums))
+	for k, s := range sums {
 		var b []byte
 		for _, lane := range s.lanes {
 			b = binary.BigEndian.AppendUint64(b, lane)

@@ -31,8 +31,9 @@ type tenant struct {
 }
 
 type closing struct {
-	Kind Kind  `json:"kind"` // end
-	Sums []Sum `json:"sums"`
+	Kind  Kind  `json:"kind"` // end
+	Sums  []Sum `json:"sums"`
+	Named []Sum `json:"named"` // of edges by ids
 }
 
 // end is the Kind of a file's last line.
@@ -78,8 +79,8 @@ func Export(ctx context.Context, src Source, out io.Writer, by string, now time.
 		}
 	}
 	progress(done, total)
-	sums := d.list()
-	if err := put(closing{end, sums}); err != nil {
+	sums := sumsOf(d.sums)
+	if err := put(closing{end, sums, sumsOf(d.named)}); err != nil {
 		return nil, err
 	}
 	return sums, w.Flush()

@@ -110,7 +110,7 @@ func (f *File) records(ctx context.Context, from Position, yield func(Record, er
 			return fmt.Errorf("%s: not JSON of the expected form: %w", f.place(), err)
 		}
 		if p.Kind == end {
-			return f.close(p.Sums, d, from)
+			return f.close(p, d, from)
 		}
 		r, err := p.record(h)
 		if err != nil {
@@ -125,14 +125,18 @@ func (f *File) records(ctx context.Context, from Position, yield func(Record, er
 }
 
 // close looks at what the last line says.
-func (f *File) close(sums []Sum, d *digester, from Position) error {
+func (f *File) close(last parsed, d *digester, from Position) error {
 	if _, err := f.line(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%w: there is more behind it", ErrAltered)
 	}
 	if from.After > f.start {
 		return nil
 	}
-	if differ := Compare(sums, d.list()); len(differ) > 0 {
+	differ := Compare(last.Sums, sumsOf(d.sums))
+	if last.Named != nil { // early exports have none
+		differ = append(differ, Compare(last.Named, sumsOf(d.named))...)
+	}
+	if len(differ) > 0 {
 		return fmt.Errorf("%w: %s", ErrAltered, strings.NewReplacer("the source", "its last line", "the target", "the lines before").Replace(differ[0].String()))
 	}
 	return nil
@@ -226,7 +230,8 @@ type parsed struct {
 	To   []int64  `json:"to"`
 	IDs  []string `json:"ids"`
 
-	Sums []Sum `json:"sums"`
+	Sums  []Sum `json:"sums"`
+	Named []Sum `json:"named"`
 }
 
 // link is a reference: [path, pos, visible, id].

@@ -25,7 +25,7 @@ func Sums(ctx context.Context, src Source, progress Progress) ([]Sum, error) {
 		}
 	}
 	progress(done, total)
-	return d.list(), nil
+	return sumsOf(d.sums), nil
 }
 
 // Verify reads a source and what was made of it, both at the same time, and
