@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -37,7 +38,7 @@ type SourceOptions struct {
 var _ transfer.Source = (*Source)(nil)
 
 // OpenSource connects to the database at url, which must have this program's
-// schema, and fixes the moment that is read.
+// schema and be no unfinished copy, and fixes the moment that is read.
 func OpenSource(ctx context.Context, url string, o SourceOptions) (*Source, error) {
 	s := &Source{o: o, tenants: map[string]int32{}}
 	err := s.open(ctx, url)
@@ -94,8 +95,13 @@ func (s *Source) readHeader(ctx context.Context) error {
 		}
 		return rows.Err()
 	}
+	half := false
+	err := all(`SELECT 1 FROM meta WHERE tenant = 0 AND key = 'transfer'`, func(pgx.Rows) error { half = true; return nil })
+	if err != nil || half {
+		return cmp.Or(err, transfer.ErrUnfinished)
+	}
 	at := map[int32]int{}
-	err := all(`SELECT tenant, name FROM tenants WHERE removed IS NULL ORDER BY tenant`, func(r pgx.Rows) error {
+	err = all(`SELECT tenant, name FROM tenants WHERE removed IS NULL ORDER BY tenant`, func(r pgx.Rows) error {
 		var n int32
 		name := ""
 		if err := r.Scan(&n, &name); err != nil {

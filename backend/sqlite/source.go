@@ -39,7 +39,7 @@ type SourceOptions struct {
 var _ transfer.Source = (*Source)(nil)
 
 // OpenSource opens the database file at path, which must have this program's
-// schema, and fixes the moment that is read.
+// schema and be no unfinished copy, and fixes the moment that is read.
 func OpenSource(ctx context.Context, path string, o SourceOptions) (*Source, error) {
 	s := &Source{path: path, o: o, pks: map[string]int64{}}
 	if err := s.open(ctx); err != nil {
@@ -122,7 +122,13 @@ func schemaVersion() (newest int64) {
 
 func (s *Source) readHeader() error {
 	c := s.conn
-	var err error
+	half, err := c.text(readState)
+	if err != nil {
+		return err
+	}
+	if half != "" {
+		return transfer.ErrUnfinished
+	}
 	if s.n, err = loadNames(c); err != nil {
 		return err
 	}

@@ -2,10 +2,12 @@ package transfer_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"strings"
 	"testing"
 
+	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/transfer"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -59,15 +61,26 @@ func (c *cut) Records(ctx context.Context, from transfer.Position) iter.Seq2[tra
 	}
 }
 
-// unfinished fails the test if a half-done copy can be opened to serve it.
+// unfinished fails the test if a half-done copy can be opened to serve it, or to
+// read it as if it were whole.
 func unfinished(t *testing.T, kind database, place string) {
 	t.Helper()
-	if kind.name != "sqlite" {
-		return
+	var src transfer.Source
+	var err error
+	if kind.name == "sqlite" {
+		if db, err := sqlite.Open(t.Context(), place, options); err == nil {
+			_ = db.Close()
+			t.Error("a half-done copy is served")
+		}
+		src, err = sqlite.OpenSource(t.Context(), place, sqlite.SourceOptions{})
+	} else {
+		src, err = postgres.OpenSource(t.Context(), place, postgres.SourceOptions{})
 	}
-	if db, err := sqlite.Open(t.Context(), place, options); err == nil {
-		_ = db.Close()
-		t.Error("a half-done copy is served")
+	if !errors.Is(err, transfer.ErrUnfinished) {
+		t.Errorf("a half-done copy is a source: %v", err)
+	}
+	if err == nil {
+		_ = src.Close()
 	}
 }
 
