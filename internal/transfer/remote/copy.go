@@ -96,6 +96,13 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
+// short notes a list of which the server gave less than it spoke of.
+func (r *run) short(k kind, saw *sight) {
+	if saw.short() {
+		r.fault("%s: the server says that there are %d, and gives %d", k.Name, saw.total, saw.count)
+	}
+}
+
 func (r *run) step(n int) {
 	r.done += int64(n)
 	r.Progress(r.done, max(r.total, r.done))
@@ -103,11 +110,12 @@ func (r *run) step(n int) {
 
 // plain goes through the resources of a type without members.
 func (r *run) plain(ctx context.Context, k kind) error {
-	listed, err := r.list(ctx, k.endpoint, "")
+	listed, saw, err := r.list(ctx, k.endpoint, "")
 	if err != nil {
 		return err
 	}
 	defer listed.close()
+	r.short(k, saw)
 	err = listed.each(0, func(line []byte) (bool, error) {
 		doc, err := scim.ParseObject(line, 0, 0)
 		if err == nil {
@@ -204,13 +212,16 @@ func (r *run) withMembers(ctx context.Context, k kind) error {
 // allGroups reads groups until they stand still.
 func (r *run) allGroups(ctx context.Context, k kind) (*groups, error) {
 	for try := 1; ; try++ {
-		listed, err := r.list(ctx, k.endpoint, k.Membership().Name)
+		listed, saw, err := r.list(ctx, k.endpoint, k.Membership().Name)
 		if err != nil {
 			return nil, err
 		}
 		g, err := r.fetch(ctx, k, listed, func(n int) { r.Progress(r.done+int64(n)/2, max(r.total, r.done+int64(n))) })
 		if e := listed.close(); err == nil {
 			err = e
+		}
+		if err == nil {
+			r.short(k, saw)
 		}
 		if err == nil || try == 3 || !errors.Is(err, ErrMoving) {
 			return g, err

@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -17,7 +18,8 @@ import (
 
 const (
 	pageSize  = 100
-	mostWalks = 6 // over one list, until two of them see the same
+	mostWalks = 6   // over one list, until two of them see the same
+	mostIdle  = 100 // pages by cursor, one behind the other, with nobody new
 )
 
 // ErrMoving is returned for a source that changes all the time.
@@ -35,41 +37,49 @@ type sight struct {
 	lanes  [4]uint64
 	double bool // a resource was there twice
 	stuck  bool // the server gave the same again, and has more
-	total  int  // what the last page said
+	total  int  // what the last page that told it said
 }
 
+// short reports whether the server spoke of more than it gave.
+func (s *sight) short() bool { return s.count < s.total }
+
 // list reads all resources at an endpoint into a spool: by cursors once, by
-// index pages until two readings see the same ids and versions.
-func (w *walker) list(ctx context.Context, endpoint string, without string) (*spool, error) {
+// index pages until two readings see the same ids and versions. Cursors that do
+// not lead through the whole list are given up for index pages. What it saw may
+// still be short.
+func (w *walker) list(ctx context.Context, endpoint string, without string) (*spool, *sight, error) {
 	var last *sight
+	cursors := w.cursors
 	for try := range mostWalks {
 		s, err := newSpool()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		var saw *sight
-		if w.cursors {
+		if cursors {
 			saw, err = w.byCursor(ctx, endpoint, without, s)
 		} else {
 			saw, err = w.byIndex(ctx, endpoint, without, s)
 		}
 		var f *failure
 		switch {
-		case w.cursors && errors.As(err, &f) && f.status == 400 && try < 2: // a cursor that expired, say
+		case cursors && errors.As(err, &f) && f.status == 400 && try < 2: // a cursor that expired, say
 		case err != nil:
-			return nil, errors.Join(err, s.close())
-		case w.cursors && !saw.double, last != nil && *last == *saw && !saw.double:
-			return s, nil
+			return nil, nil, errors.Join(err, s.close())
+		case cursors && (saw.stuck || saw.short()):
+			cursors, saw = false, nil
+		case cursors && !saw.double, last != nil && *last == *saw && !saw.double:
+			return s, saw, nil
 		}
 		last = saw
 		if err := s.close(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	if last.stuck {
-		return nil, fmt.Errorf("%s: the server says that there are %d, and gives %d and then the same again: it has no pages", endpoint, last.total, last.count)
+	if last != nil && last.stuck {
+		return nil, nil, fmt.Errorf("%s: the server says that there are %d, and gives %d and then the same again: it has no pages", endpoint, last.total, last.count)
 	}
-	return nil, fmt.Errorf("%s: %w", endpoint, ErrMoving)
+	return nil, nil, fmt.Errorf("%s: %w", endpoint, ErrMoving)
 }
 
 // query is that of a list.
@@ -81,8 +91,11 @@ func query(without string) url.Values {
 	return q
 }
 
+// byCursor goes on until there is no next cursor. One that was there before may
+// lead on all the same, but not if there is nobody new behind it.
 func (w *walker) byCursor(ctx context.Context, endpoint, without string, s *spool) (*sight, error) {
 	saw, seen := &sight{}, map[[16]byte]bool{}
+	asked, idle := map[[16]byte]bool{}, 0
 	for cursor := ""; ; {
 		q := query(without)
 		q.Set("cursor", cursor)
@@ -90,12 +103,22 @@ func (w *walker) byCursor(ctx context.Context, endpoint, without string, s *spoo
 		if err != nil {
 			return nil, err
 		}
-		if _, err := saw.add(p, seen, s); err != nil {
+		fresh, err := saw.add(p, seen, s)
+		if err != nil {
 			return nil, err
 		}
-		if p.next == "" || p.next == cursor {
+		if idle++; fresh > 0 {
+			idle = 0
+		}
+		next := [16]byte(shortHash(p.next))
+		switch {
+		case p.next == "", asked[next] && saw.total > 0 && !saw.short():
+			return saw, nil
+		case asked[next] && fresh == 0, idle == mostIdle:
+			saw.stuck = saw.double || idle == mostIdle
 			return saw, nil
 		}
+		asked[next] = true
 		cursor = p.next
 	}
 }
@@ -115,15 +138,12 @@ func (w *walker) byIndex(ctx context.Context, endpoint, without string, s *spool
 		if err != nil {
 			return nil, err
 		}
-		if len(p.resources) == 0 {
-			return saw, nil
-		}
 		fresh, err := saw.add(p, seen, s)
-		if err != nil {
-			return nil, err
+		if err != nil || len(p.resources) == 0 {
+			return saw, err
 		}
 		if fresh == 0 {
-			saw.stuck = saw.total > saw.count
+			saw.stuck = saw.short()
 			saw.double = saw.stuck // else it ignores startIndex, and all was on the first page
 			return saw, nil
 		}
@@ -133,7 +153,7 @@ func (w *walker) byIndex(ctx context.Context, endpoint, without string, s *spool
 
 // add takes a page in, and returns how many resources were not seen before.
 func (s *sight) add(p *page, seen map[[16]byte]bool, to *spool) (fresh int, err error) {
-	s.total = p.total
+	s.total = cmp.Or(p.total, s.total) // behind the end some say 0
 	for _, raw := range p.resources {
 		doc, err := scim.ParseObject(raw, 0, 0)
 		if err != nil {
