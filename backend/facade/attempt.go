@@ -18,7 +18,7 @@ import (
 const maxComplaint = 64 << 10
 
 // attempt makes one try of a call, in its turn.
-func (u *Upstream) attempt(ctx context.Context, caller *Caller, c Call, body []byte, into any) (*Answer, *Failure) {
+func (u *Upstream) attempt(ctx context.Context, caller *Caller, c Call, try int, body []byte, into any) (answer *Answer, f *Failure) {
 	if err := ctx.Err(); err != nil {
 		return nil, u.failure(c, TimedOut, context.Cause(ctx))
 	}
@@ -40,6 +40,10 @@ func (u *Upstream) attempt(ctx context.Context, caller *Caller, c Call, body []b
 		return nil, u.failure(c, Nonsense, err)
 	}
 	caller.calls.Add(1)
+	if u.o.Watch != nil {
+		end := u.o.Watch(ctx, c, try, req.Header)
+		defer func() { end(answer, f) }()
+	}
 	entry := u.logCall(req, caller, body)
 	start := time.Now()
 	// No http.Client: it would follow redirects, with the token.
@@ -51,7 +55,7 @@ func (u *Upstream) attempt(ctx context.Context, caller *Caller, c Call, body []b
 	defer func() { _ = resp.Body.Close() }()
 	in := &answerReader{in: resp.Body, left: u.o.MaxAnswer}
 	entry.watch(in)
-	f := u.read(ctx, caller, c, resp, in, into)
+	f = u.read(ctx, caller, c, resp, in, into)
 	entry.answered(resp, in.err, time.Since(start))
 	if f != nil {
 		return nil, f

@@ -3,9 +3,11 @@ package facade_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rollcall-scim/rollcall/backend/facade"
@@ -37,6 +39,39 @@ func TestCallsInTrace(t *testing.T) {
 		"call GET /admin/users?page=1&q=…&size=100 200 ",
 		"call POST /admin/users 409 refused",
 	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	h := newHostile(t, status(503), ok, status(409))
+	var mu sync.Mutex
+	var got []string
+	u := upstream(t, h.URL, func(o *facade.Options) {
+		o.Watch = func(_ context.Context, c facade.Call, try int, header http.Header) func(*facade.Answer, *facade.Failure) {
+			header.Set("traceparent", fmt.Sprint("try-", try))
+			return func(a *facade.Answer, f *facade.Failure) {
+				mu.Lock()
+				defer mu.Unlock()
+				if f != nil {
+					got = append(got, fmt.Sprint(c, " ", try, " ", f.Status, " ", f.Reason))
+				} else {
+					got = append(got, fmt.Sprint(c, " ", try, " ", a.Status))
+				}
+			}
+		}
+	})
+	if _, err := u.Do(t.Context(), facade.Call{Method: "GET", Path: "/admin/users"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Do(t.Context(), facade.Call{Method: "POST", Path: "/admin/users", Body: map[string]string{}}, nil); err == nil {
+		t.Fatal("no error")
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	want := []string{"GET /admin/users 1 503 refused", "GET /admin/users 2 200", "POST /admin/users 1 409 refused"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

@@ -37,6 +37,10 @@ type Options struct {
 	// of it; nil: ReadComplaint. It never fails: what it can't read has no text.
 	Complaint func(header http.Header, body []byte) Complaint
 
+	// Watch, unless nil, is told of each try of a call just before it is made,
+	// counted from 1, and may add headers. What it returns is told how it ended.
+	Watch func(ctx context.Context, c Call, try int, h http.Header) (end func(*Answer, *Failure))
+
 	Logger *slog.Logger // nil: slog.Default()
 	Wire   bool         // log every call and answer at level Debug; tokens and passwords are always masked
 }
@@ -135,10 +139,12 @@ func (u *Upstream) Do(ctx context.Context, c Call, into any) (*Answer, error) {
 	var answer *Answer
 	var last *Failure
 	sent := false // by an earlier try
+	try := 0
 	// The policy forgets a result if ctx ends meanwhile; answer and last don't.
 	_, err := failsafe.With(u.retries.of(c.Method)).WithContext(ctx).Get(func() (*Answer, error) {
+		try++
 		started := time.Now()
-		answer, last = u.attempt(ctx, caller, c, body, into)
+		answer, last = u.attempt(ctx, caller, c, try, body, into)
 		note(ctx, c, answer, last, time.Since(started))
 		if last == nil {
 			return answer, nil

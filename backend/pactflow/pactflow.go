@@ -11,9 +11,11 @@ package pactflow
 
 import (
 	"cmp"
+	"context"
 	"crypto/x509"
 	"hash/maphash"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -32,6 +34,7 @@ type Options struct {
 	CallTimeout        time.Duration // facade.Options.CallTimeout
 	RootCAs            *x509.CertPool
 	Logger             *slog.Logger
+	Watch              func(ctx context.Context, c facade.Call, try int, h http.Header) (end func(*facade.Answer, *facade.Failure)) // facade.Options.Watch
 	Wire               bool // log the calls to PactFlow, tokens masked
 	Now                func() time.Time
 }
@@ -67,7 +70,7 @@ func New(o Options) *Backend {
 	}
 	up := facade.NewUpstream(facade.Options{
 		Name: appName, Base: o.URL, Accept: accept, RootCAs: o.RootCAs,
-		Concurrent: cmp.Or(o.Concurrent, 8), CallTimeout: o.CallTimeout, Logger: o.Logger, Wire: o.Wire,
+		Concurrent: cmp.Or(o.Concurrent, 8), CallTimeout: o.CallTimeout, Watch: o.Watch, Logger: o.Logger, Wire: o.Wire,
 	})
 	c := &client{up: up, guard: &guard{base: normalize(up.Base()).String(), logger: o.Logger}, logger: o.Logger, now: o.Now}
 	types := Types()
