@@ -10,8 +10,10 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/facade"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
+	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
@@ -20,8 +22,15 @@ import (
 type exchange struct {
 	id        string
 	operation string
+	typ       string // of the resource concerned
 	rules     []string
 	err       error
+
+	caller    *caller
+	tenant    string         // "": not known
+	engine    *engine.Engine // that answers
+	base      string         // base URI, if it is the tenant's own
+	challenge string         // WWW-Authenticate of a 403
 }
 
 type exchangeKey struct{}
@@ -29,7 +38,7 @@ type exchangeKey struct{}
 // observe is called by scimhttp after each response.
 func observe(x scimhttp.Exchange) {
 	if e, ok := x.HTTP.Context().Value(exchangeKey{}).(*exchange); ok {
-		e.operation, e.rules, e.err = x.Response.Operation, x.Response.Rules, x.Response.Err
+		e.operation, e.typ, e.rules, e.err = x.Response.Operation, x.Response.Type, x.Response.Rules, x.Response.Err
 	}
 }
 
@@ -64,6 +73,9 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 	if srv.s.PactFlow != nil {
 		attrs = append(attrs, slog.Int64("calls", facade.CallerOf(r.Context()).Calls()))
 	}
+	if x.tenant != "" && srv.s.PactFlow == nil {
+		attrs = append(attrs, slog.String("tenant", x.tenant))
+	}
 	if x.operation != "" {
 		attrs = append(attrs, slog.String("op", x.operation))
 	}
@@ -72,9 +84,12 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 	if errors.As(x.err, &call) && call.Status != 0 {
 		attrs = append(attrs, slog.Int("upstreamStatus", call.Status), slog.String("upstreamId", call.RequestID))
 	}
+	var refused *tenant.Refusal
 	var e *scim.Error
 	switch {
 	case x.err == nil:
+	case errors.As(x.err, &refused): // says nothing of what is not a token
+		attrs = append(attrs, slog.String("refused", refused.Error()))
 	case errors.As(x.err, &e) && e.Status < 500:
 		if e.Type != "" {
 			attrs = append(attrs, slog.String("scimType", string(e.Type)))
@@ -93,20 +108,24 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 // recorder notes the status and the length of an answer.
 type recorder struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	exchange *exchange
+	status   int
+	bytes    int64
 }
 
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
+		if x := w.exchange; x != nil && x.challenge != "" && status == http.StatusForbidden {
+			w.Header().Set("WWW-Authenticate", x.challenge)
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *recorder) Write(p []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)

@@ -114,8 +114,7 @@ func openFolder(ctx context.Context, s Settings) (d *directory, err error) {
 	if err := d.openStore(ctx); err != nil {
 		return d, err
 	}
-	_, err = d.engine(nil)
-	return d, err
+	return d, d.reload()
 }
 
 // openDirect opens the directory in PostgreSQL, beside whatever serves it. It
@@ -125,7 +124,7 @@ func openDirect(ctx context.Context, s Settings) (*directory, error) {
 	d := newDirectory(s)
 	err := d.openStore(ctx)
 	if err == nil {
-		_, err = d.engine(nil)
+		err = d.reload()
 	}
 	if err != nil {
 		d.close()

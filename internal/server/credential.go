@@ -2,10 +2,21 @@ package server
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
 
+	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 )
+
+// realm is what challenges call the server.
+const realm = "rollcall"
+
+// credentialTime bounds how long credentials may take to be judged.
+const credentialTime = 15 * time.Second
 
 // caller is who sends a request, and what that may do.
 type caller struct {
@@ -39,20 +50,109 @@ type method interface {
 	// opens nothing; any other is a 503.
 	who(ctx context.Context, token, path string) (*caller, error)
 
-	// scheme describes the method in ServiceProviderConfig; without a Type it is
-	// not published.
-	scheme() scim.AuthenticationScheme
+	// scheme describes the method in ServiceProviderConfig of a tenant; without a
+	// Type it is not published there. Of those with the same Name one is.
+	scheme(t *tenant.Tenant) scim.AuthenticationScheme
 }
 
-type callerKey struct{}
-
-// withCaller returns a context that carries the caller.
-func withCaller(ctx context.Context, c *caller) context.Context {
-	return context.WithValue(ctx, callerKey{}, c)
-}
-
-// callerOf returns the context's caller, or nil: the program itself.
+// callerOf returns the caller of the request that the context is of, or nil: the
+// program itself.
 func callerOf(ctx context.Context) *caller {
-	c, _ := ctx.Value(callerKey{}).(*caller)
-	return c
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x.caller
+	}
+	return nil
 }
+
+// configured is the method of the tokens in the configuration.
+type configured struct{ tokens *auth.Bearer }
+
+func (m configured) knows(token string) bool {
+	_, ok := m.tokens.Subject(token)
+	return ok
+}
+
+func (m configured) who(_ context.Context, token, _ string) (*caller, error) {
+	subject, _ := m.tokens.Subject(token)
+	return &caller{Subject: subject, Scopes: tenant.DefaultScopes()}, nil
+}
+
+func (m configured) scheme(t *tenant.Tenant) scim.AuthenticationScheme {
+	if t.Name != tenant.Default {
+		return scim.AuthenticationScheme{}
+	}
+	return bearerScheme
+}
+
+// bearerScheme is that of tokens that are texts of no meaning.
+var bearerScheme = (*auth.Bearer)(nil).Scheme()
+
+// managed is the method of the tokens that "rollcall token" makes.
+type managed struct {
+	registry *tenant.Registry
+	open     bool // the default tenant needs no token
+}
+
+func (managed) knows(token string) bool { return tenant.IsManaged(token) }
+
+func (m managed) who(ctx context.Context, token, _ string) (*caller, error) {
+	g, err := m.registry.Authenticate(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	return &caller{Subject: g.Token.Name + " (" + g.Token.ID + ")", Tenant: g.Tenant, Scopes: g.Token.Scopes, Token: g.Token}, nil
+}
+
+func (m managed) scheme(t *tenant.Tenant) scim.AuthenticationScheme {
+	if m.open && t.Name == tenant.Default {
+		return scim.AuthenticationScheme{}
+	}
+	return bearerScheme
+}
+
+// schemesOf returns what is published of the methods for a tenant.
+func schemesOf(methods []method, t *tenant.Tenant) (list []scim.AuthenticationScheme) {
+	for _, m := range methods {
+		s := m.scheme(t)
+		if s.Type == "" || slices.ContainsFunc(list, func(o scim.AuthenticationScheme) bool { return o.Name == s.Name }) {
+			continue
+		}
+		s.Primary = len(list) == 0
+		list = append(list, s)
+	}
+	return list
+}
+
+// identify returns who sends a request that is for the tenant in its path, or for
+// any if that is "". Its error is a *scim.Error, of status 401 for credentials
+// that are not good.
+func (d *directory) identify(r *http.Request, path string) (*caller, error) {
+	text, err := auth.TokenOf(r)
+	at := slices.IndexFunc(d.methods, func(m method) bool { return err == nil && m.knows(text) })
+	switch {
+	case at < 0 && d.bearer == nil && path == "":
+		return &caller{Subject: "anonymous", Scopes: tenant.DefaultScopes()}, nil
+	case err != nil:
+		return nil, err
+	case at < 0:
+		return nil, auth.Invalid("the bearer token is not valid", nil)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), credentialTime)
+	defer cancel()
+	c, err := d.methods[at].who(ctx, text, path)
+	var refused *tenant.Refusal
+	var e *scim.Error
+	switch {
+	case err == nil:
+		return c, nil
+	case errors.As(err, &refused):
+		return nil, auth.Invalid("the bearer token is not valid", refused)
+	case errors.As(err, &e):
+		return nil, e
+	}
+	return nil, scim.Unavailable(err)
+}
+
+// errElsewhere refuses a caller at the path of another tenant. It says the same
+// whether there is such a tenant or not.
+var errElsewhere = &scim.Error{Status: http.StatusForbidden, Detail: "these credentials are not for the tenant that the path names"}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
@@ -17,7 +18,9 @@ import (
 // database is where a directory keeps people and groups: the file of SQLite, or
 // PostgreSQL.
 type database interface {
+	tenant.Store
 	tenant(name string) store
+	bound(t tenant.Tenant) store // of that one for good, whoever has the name later
 	// CursorKeys returns the keys that seal what clients and browsers hold.
 	CursorKeys(context.Context) ([][]byte, error)
 	Close() error
@@ -38,9 +41,13 @@ type sqliteDB struct{ *sqlite.DB }
 
 func (db sqliteDB) tenant(name string) store { return db.Tenant(name) }
 
+func (db sqliteDB) bound(t tenant.Tenant) store { return db.For(t) }
+
 type postgresDB struct{ *postgres.DB }
 
 func (db postgresDB) tenant(name string) store { return db.Tenant(name) }
+
+func (db postgresDB) bound(t tenant.Tenant) store { return db.For(t) }
 
 // sqlitePath is the file of the directory in a data folder.
 func sqlitePath(dir string) string { return filepath.Join(dir, "rollcall.db") }

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
@@ -21,20 +23,27 @@ import (
 // directory is the mode that keeps people and groups itself, in a folder or in
 // PostgreSQL.
 type directory struct {
-	s       Settings
-	log     *slog.Logger
-	lock    *folderLock // of the folder, where the people are in it
-	db      database
-	store   store
-	tokens  []string                     // that may call
-	hash    func(string) (string, error) // nil: passwords are discarded
-	keys    atomic.Pointer[[][]byte]     // of cursors
-	types   atomic.Pointer[[]*scim.ResourceType]
-	current atomic.Pointer[engine.Engine]
-	vitals  vitals
-	opened  atomic.Bool // and served from then on
-	desk    *people.Desk
-	fleet   *fleet // with PostgreSQL
+	s      Settings
+	log    *slog.Logger
+	lock   *folderLock // of the folder, where the people are in it
+	db     database
+	store  store
+	tokens []string                     // of the configuration
+	bearer *auth.Bearer                 // for them; nil: the default tenant is open to everybody
+	hash   func(string) (string, error) // nil: passwords are discarded
+	keys   atomic.Pointer[[][]byte]     // of cursors
+	vitals vitals
+	opened atomic.Bool // and served from then on
+	desk   *people.Desk
+	fleet  *fleet // with PostgreSQL
+
+	registry *tenant.Registry
+	methods  []method
+	houses   atomic.Pointer[houses]
+	current  atomic.Pointer[engine.Engine] // the default tenant's, for the program itself
+	learn    func([]*scim.ResourceType)    // told of types before they are served; nil: nobody
+	removed  func(*tenant.Tenant)          // told of tenants that are gone; nil: nobody
+	rest     func()                        // ends what goes on beside the requests; nil: nothing does
 }
 
 // claim makes the data folder and locks it, if the people are in it. Any number
@@ -95,7 +104,37 @@ func (d *directory) openStore(ctx context.Context) error {
 	}
 	d.keys.Store(&keys)
 	d.db, d.store = db, db.tenant(tenant.Default)
+	d.registry = tenant.NewRegistry(db, tenant.Options{Logger: d.log})
+	if d.bearer != nil {
+		d.methods = append(d.methods[:0], configured{d.bearer})
+	}
+	d.methods = append(d.methods, managed{d.registry, d.bearer == nil})
 	return nil
+}
+
+// tendEvery is how often what is served is compared with the tenants there are.
+const tendEvery = time.Second
+
+// attend keeps up with what changes in the database until close.
+func (d *directory) attend() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var tasks sync.WaitGroup
+	tasks.Go(func() { d.registry.Run(ctx) })
+	tasks.Go(func() {
+		tick := time.NewTicker(tendEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				limited, done := context.WithTimeout(ctx, credentialTime)
+				d.tend(limited)
+				done()
+			}
+		}
+	})
+	d.rest = func() { cancel(); tasks.Wait() }
 }
 
 func (d *directory) cursorKeys() [][]byte { return *d.keys.Load() }
@@ -121,31 +160,9 @@ func (d *directory) authenticator(listen string) (auth.Authenticator, error) {
 			d.log.Warn("a bearer token is shorter than 16 characters and can be guessed", "token", i+1, "of", len(tokens))
 		}
 	}
-	return auth.NewBearer("rollcall", tenant.Default, tokens...)
-}
-
-// engine makes an engine that serves the core schemas and those of the folder.
-func (d *directory) engine(schemes []scim.AuthenticationScheme) (*engine.Engine, error) {
-	types, err := d.s.resourceTypes()
-	if err != nil {
-		return nil, err
-	}
-	e, err := engine.New(d.store, engine.Config{
-		Types:    types,
-		Profile:  d.s.Profile,
-		Schemes:  schemes,
-		Password: d.hash,
-		Tenant:   tenant.Default,
-
-		CursorKeys: d.cursorKeys,
-	})
-	if err != nil {
-		return nil, err
-	}
-	types = e.Types()
-	d.types.Store(&types)
-	d.current.Store(e)
-	return e, nil
+	var err error
+	d.bearer, err = auth.NewBearer(realm, tenant.Default, tokens...)
+	return d.bearer, err
 }
 
 // resourceTypes are the core types with those of the folder of schemas.
@@ -164,14 +181,11 @@ func (s *Settings) resourceTypes() ([]*scim.ResourceType, error) {
 	return schema.Read(types, os.DirFS(s.Schemas))
 }
 
-// typeNamed returns the resource type of that name that is served, or nil.
-func (d *directory) typeNamed(_, name string) *scim.ResourceType {
-	if types := d.types.Load(); types != nil {
-		for _, t := range *types {
-			if t.Name == name {
-				return t
-			}
-		}
+// typeNamed returns the resource type of that name of a tenant that is being
+// served, or nil.
+func (d *directory) typeNamed(of, name string) *scim.ResourceType {
+	if hs := d.houses.Load(); hs != nil {
+		return hs.typeNamed(of, name)
 	}
 	return nil
 }
@@ -215,14 +229,18 @@ func (d *directory) health(of vital, stopping bool) (int, any) {
 // 7643 §5 wants readable without credentials.
 func (d *directory) layout() layout {
 	return layout{
-		mounts: []string{d.s.Mount},
-		public: map[string]int{"serviceproviderconfig": 1, "serviceproviderconfigs": 1},
-		health: map[string]vital{"/health": isWell, "/health/ready": isReady, "/health/live": isLive},
+		mounts:  []string{d.s.Mount},
+		tenants: true,
+		public:  map[string]int{"serviceproviderconfig": 1, "serviceproviderconfigs": 1},
+		health:  map[string]vital{"/health": isWell, "/health/ready": isReady, "/health/live": isLive},
 	}
 }
 
 // close closes the database and unlocks the folder.
 func (d *directory) close() {
+	if d.rest != nil {
+		d.rest()
+	}
 	if d.db != nil {
 		if err := d.db.Close(); err != nil {
 			d.log.Error("closing the database", "error", err)

@@ -57,15 +57,33 @@ func (f *front) open(context.Context) error { return nil }
 
 func (f *front) unfit() error { return nil }
 
-// authenticator takes every token: PactFlow knows which are good.
-func (f *front) authenticator(string) (auth.Authenticator, error) {
-	return auth.Passed{Realm: "rollcall", Tenant: tenant.Default, Published: scim.AuthenticationScheme{
-		Type:        "oauthbearertoken",
-		Name:        "PactFlow API token",
-		Description: "Bearer token of a PactFlow system account with the SCIM role; passed through",
-		SpecURI:     "https://www.rfc-editor.org/info/rfc6750",
-		Primary:     true,
-	}}, nil
+// passed takes every token: PactFlow knows which are good.
+var passed = auth.Passed{Realm: realm, Tenant: tenant.Default, Published: scim.AuthenticationScheme{
+	Type:        "oauthbearertoken",
+	Name:        "PactFlow API token",
+	Description: "Bearer token of a PactFlow system account with the SCIM role; passed through",
+	SpecURI:     "https://www.rfc-editor.org/info/rfc6750",
+	Primary:     true,
+}}
+
+func (f *front) authenticator(string) (auth.Authenticator, error) { return passed, nil }
+
+func (f *front) identify(r *http.Request, _ string) (*caller, error) {
+	p, err := passed.Authenticate(r)
+	if err != nil {
+		return nil, scim.AsError(err)
+	}
+	return &caller{Subject: p.Subject, Passed: p.Token}, nil
+}
+
+func (f *front) reload() error {
+	_, err := f.engine([]scim.AuthenticationScheme{passed.Scheme()})
+	return err
+}
+
+func (f *front) house(context.Context, *caller) (*house, error) {
+	e := f.current.Load()
+	return &house{plain: e, engine: e}, nil
 }
 
 func (f *front) engine(schemes []scim.AuthenticationScheme) (*engine.Engine, error) {

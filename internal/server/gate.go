@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/compat"
 )
 
 // gate is what holds requests up beside credentials and scopes. Each of its
@@ -46,6 +47,29 @@ type finished struct {
 	Took      time.Duration
 	Bytes     int64
 	Err       error // why Status is 4xx or 5xx, as far as known; of credentials also a *tenant.Refusal
+}
+
+// finish tells the log and the observers of a request that was answered.
+func (srv *Server) finish(r *http.Request, path string, out *recorder, x *exchange, started time.Time) {
+	took := time.Since(started)
+	srv.logAccess(r, path, out, x, took)
+	if len(srv.watchers) == 0 {
+		return
+	}
+	f := &finished{Request: r, Path: path, Kind: "other", Caller: x.caller, Tenant: x.tenant, Operation: x.operation, Type: x.typ,
+		Client: compat.ClientOf(r.UserAgent()), Status: out.status, Started: started, Took: took, Bytes: out.bytes, Err: x.err}
+	_, mounted := srv.where.locate(path)
+	switch {
+	case isConsole(r, path):
+		f.Kind = "console"
+	case srv.where.isHealth(path):
+		f.Kind = "health"
+	case mounted:
+		f.Kind = "scim"
+	}
+	for _, watch := range srv.watchers {
+		watch(f)
+	}
 }
 
 // watch adds an observer of all requests that are answered from now on. It must

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
@@ -116,15 +117,20 @@ func isConsole(r *http.Request, path string) bool {
 // refuse records a request that was refused before it came to an endpoint, such
 // as one with a wrong token: that is what people look for first. Anybody can
 // send such, so few a second are recorded.
-func (g *glass) refuse(r *http.Request, base, rest, id string, started time.Time, err error) {
+func (g *glass) refuse(r *http.Request, at place, x *exchange, started time.Time) {
 	if g == nil || !g.refused.take(time.Now()) {
 		return
 	}
+	err := x.err
+	var refused *tenant.Refusal
+	if errors.As(err, &refused) {
+		err = &scim.Error{Status: scim.AsError(err).Status, Detail: refused.Error()}
+	}
 	g.recorder.Observe(scimhttp.Exchange{
-		Request:     engine.Request{Method: r.Method, Base: base, Path: rest, Query: r.URL.Query()},
+		Request:     engine.Request{Method: r.Method, Base: at.mount, Path: at.rest, Query: r.URL.Query()},
 		Response:    engine.Response{Status: scim.AsError(err).Status, Err: err},
 		HTTP:        r,
-		RequestID:   id,
+		RequestID:   x.id,
 		Started:     started,
 		Duration:    time.Since(started),
 		RequestSize: max(r.ContentLength, 0),

@@ -3,13 +3,12 @@ package server
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
-	"github.com/rollcall-scim/rollcall/scim"
-	"github.com/rollcall-scim/rollcall/scim/engine"
 )
 
 // mode is what the two modes of the program differ in: a directory keeps people
@@ -22,10 +21,16 @@ type mode interface {
 	// open opens what is served, once the server listens and has given up root.
 	// After errNotYet it may be called again.
 	open(ctx context.Context) error
-	// authenticator says who may call.
+	// authenticator says who may call by the configuration alone.
 	authenticator(listen string) (auth.Authenticator, error)
-	// engine makes the engine, at the start and whenever schemas are read again.
-	engine(schemes []scim.AuthenticationScheme) (*engine.Engine, error)
+	// identify returns who sends a request that is for the tenant in its path, or
+	// for any if that is "". Its error is a *scim.Error.
+	identify(r *http.Request, path string) (*caller, error)
+	// reload makes what is served, at the start and to read schemas again.
+	reload() error
+	// house returns the tenant of a caller as it is served; nil is nobody, who may
+	// read what is public.
+	house(ctx context.Context, c *caller) (*house, error)
 	// health says how what is served is.
 	health(of vital, stopping bool) (status int, body any)
 	// unfit returns why no request can be answered for now, or nil.
@@ -56,34 +61,58 @@ const (
 
 // layout is where SCIM and the health checks are, and what needs no token.
 type layout struct {
-	mounts []string       // "" is the root; the first one that a path is under counts
-	public map[string]int // endpoint, in lower case → segments that its open paths may have
-	health map[string]vital
+	mounts  []string       // "" is the root; the first one that a path is under counts
+	tenants bool           // the first mount is also under /t/ and the name of a tenant
+	public  map[string]int // endpoint, in lower case → segments that its open paths may have
+	health  map[string]vital
 }
 
-// split divides a cleaned path into its mount and the rest, which begins with
-// "/". It reports false if no SCIM is there.
-func (l layout) split(path string) (mount, rest string, ok bool) {
+// place is where a path leads: the mount, the rest, which begins with "/", and
+// the tenant that it names, "" if it names none.
+type place struct{ mount, rest, tenant string }
+
+// tenantPath is what paths begin with that name a tenant.
+const tenantPath = "/t/"
+
+// locate divides a cleaned path. It reports false if no SCIM is there. Nothing is
+// decoded: what is not the name of a tenant letter for letter names none that
+// there is.
+func (l layout) locate(path string) (place, bool) {
+	if name, ok := strings.CutPrefix(path, tenantPath); ok && l.tenants {
+		name, rest, _ := strings.Cut(name, "/")
+		if rest, ok = under("/"+rest, l.mounts[0]); !ok {
+			return place{}, false
+		}
+		return place{tenantPath + name + l.mounts[0], rest, name}, true
+	}
 	for _, mount := range l.mounts {
-		switch rest, ok := strings.CutPrefix(path, mount); {
-		case !ok:
-		case rest == "":
-			return mount, "/", true
-		case rest[0] == '/':
-			return mount, rest, true
+		if rest, ok := under(path, mount); ok {
+			return place{mount, rest, ""}, true
 		}
 	}
-	return "", "", false
+	return place{}, false
+}
+
+// under returns the rest of a cleaned path that is under a mount.
+func under(path, mount string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(path, mount)
+	switch {
+	case !ok:
+		return "", false
+	case rest == "":
+		return "/", true
+	}
+	return rest, rest[0] == '/'
 }
 
 // isPublic reports whether a cleaned path is that of a document about the
 // service itself, which tells nothing about anybody.
 func (l layout) isPublic(path string) bool {
-	_, rest, ok := l.split(path)
-	if !ok {
+	at, ok := l.locate(path)
+	if !ok || at.tenant != "" { // which there is, or not, is nobody's business
 		return false
 	}
-	segments := strings.Split(strings.TrimPrefix(strings.TrimPrefix(rest, "/v2"), "/"), "/")
+	segments := strings.Split(strings.TrimPrefix(strings.TrimPrefix(at.rest, "/v2"), "/"), "/")
 	return len(segments) <= l.public[strings.ToLower(segments[0])]
 }
 

@@ -8,8 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/facade"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/compat"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
@@ -22,6 +25,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := &recorder{ResponseWriter: w}
 	id := scimhttp.RequestID(r)
 	access := &exchange{id: id}
+	out.exchange = access
 	ctx := scim.WithOrigin(context.WithValue(r.Context(), exchangeKey{}, access), scim.Origin{RequestID: id})
 	r = r.WithContext(ctx)
 	h := w.Header()
@@ -29,7 +33,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	path := scimhttp.Clean(r.URL.EscapedPath())
 	defer func() { // also when the handler cuts the connection
-		srv.logAccess(r, path, out, access, time.Since(started))
+		srv.finish(r, path, out, access, started)
 	}()
 
 	if isConsole(r, path) { // before the origins that may call: none may call this
@@ -59,54 +63,116 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A page for people, a fixed list for gateways and what the mode has open.
 	public := read && (srv.isPage(r, path) || gateway ||
 		srv.where.isPublic(path) && len(r.Header.Values("Authorization")) == 0)
+	at, mounted := srv.where.locate(path)
 	if !public {
-		p, err := srv.auth.Authenticate(r)
-		if err != nil {
-			if c := srv.auth.Challenge(err); c != "" {
-				out.Header().Set("WWW-Authenticate", c)
-			}
+		if err := srv.enter(out, r, at, access); err != nil {
 			access.err = err
-			if mount, rest, mounted := srv.where.split(path); mounted {
-				srv.glass.refuse(r, mount, rest, id, started, err)
+			if mounted {
+				srv.glass.refuse(r, at, access, started)
 			}
 			scimhttp.Error(out, scim.AsError(err))
 			return
 		}
-		ctx = scim.WithOrigin(ctx, scim.Origin{Actor: p.Subject, RequestID: id})
-		if p.Token != "" {
-			ctx = facade.WithCaller(ctx, p.Token)
+		origin := scim.OriginOf(ctx)
+		origin.Actor = access.caller.Subject
+		ctx = scim.WithOrigin(ctx, origin)
+		if access.caller.Passed != "" {
+			ctx = facade.WithCaller(ctx, access.caller.Passed)
 		}
 		r = r.WithContext(ctx)
 	}
-	switch mount, rest, mounted := srv.where.split(path); {
+	switch {
 	case srv.isPage(r, path):
 		srv.servePage(out, r)
 	case gateway:
 		serveProtocols(out, r, srv.s.Mount)
 	case mounted:
-		srv.serveSCIM(out, r, mount, rest)
+		srv.serveSCIM(out, r, at, access)
 	default:
 		scimhttp.Error(out, &scim.Error{Status: http.StatusNotFound, Detail: "there is nothing at this path; SCIM is under " + srv.s.Mount + "/v2"})
 	}
 }
 
+// enter finds out who sends a request and whether that may call what the path
+// names, and notes it in x. The error is the answer.
+func (srv *Server) enter(w http.ResponseWriter, r *http.Request, at place, x *exchange) error {
+	if srv.gate.knock != nil {
+		if err := srv.gate.knock(w.Header(), r); err != nil {
+			return err
+		}
+	}
+	c, err := srv.mode.identify(r, at.tenant)
+	if err != nil {
+		if scim.AsError(err).Status != http.StatusUnauthorized {
+			return err
+		}
+		if srv.gate.failed != nil {
+			if instead := srv.gate.failed(w.Header(), r, err); instead != nil {
+				return instead
+			}
+		}
+		w.Header().Set("WWW-Authenticate", auth.Challenge(realm, err))
+		return err
+	}
+	x.caller, x.tenant = c, c.home()
+	if at.tenant != "" && at.tenant != x.tenant {
+		return errElsewhere
+	}
+	if d, ok := srv.mode.(*directory); ok && c.Token != nil {
+		d.registry.Used(c.Token, compat.ClientOf(r.UserAgent()))
+	}
+	if srv.gate.admit != nil {
+		return srv.gate.admit(w.Header(), r, c)
+	}
+	return nil
+}
+
 // serveSCIM hands a request to the endpoints, with the path cleaned: they find
 // out by what the path lacks of the request line where they are mounted.
-func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, mount, path string) {
+func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, at place, x *exchange) {
 	if err := srv.mode.unfit(); err != nil {
+		x.err = err
 		scimhttp.Error(w, scim.AsError(err))
 		return
 	}
-	decoded, err := url.PathUnescape(path)
+	decoded, err := url.PathUnescape(at.rest)
 	if err != nil { // net/http has parsed it: it can't be
 		scimhttp.Error(w, scim.Errorf(scim.TypeInvalidSyntax, "the path is not well-formed (RFC 3986 §2.1)"))
 		return
 	}
+	if x.caller == nil { // what is public
+		x.caller, x.tenant = new(caller), tenant.Default
+	}
+	h, err := srv.mode.house(r.Context(), x.caller)
+	if err != nil {
+		x.err = err
+		scimhttp.Error(w, scim.AsError(err))
+		return
+	}
+	x.engine, x.base = h.engine, srv.baseIn(h.tenant, at.tenant)
 	inner := *r
 	u := *r.URL
-	u.Path, u.RawPath = decoded, path
-	inner.URL, inner.RequestURI = &u, mount+path
-	(*srv.handler.Load()).ServeHTTP(w, &inner)
+	u.Path, u.RawPath = decoded, at.rest
+	inner.URL, inner.RequestURI = &u, at.mount+at.rest
+	srv.handler.ServeHTTP(w, &inner)
+}
+
+// baseIn returns the base URI of the endpoints of a tenant in the form that the
+// client uses, whose path names the tenant or not: "". It is "" where that is as
+// for everybody.
+func (srv *Server) baseIn(t *tenant.Tenant, path string) string {
+	if t == nil || t.BaseURL == "" && path == "" {
+		return ""
+	}
+	s, base := srv.s, srv.base
+	if t.BaseURL != "" {
+		s.BaseURL = strings.TrimRight(t.BaseURL, "/")
+		base = s.baseFor(0)
+	}
+	if path == "" {
+		return base
+	}
+	return strings.TrimSuffix(base, s.Mount+"/v2") + tenantPath + path + s.Mount + "/v2"
 }
 
 // serveConsole hands a request to the console, which has a login of its own.

@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
@@ -31,6 +32,7 @@ const (
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 30 * time.Second
 	maxHeaderBytes  = 64 << 10
+	largestBody     = 32 << 20 // bytes, whatever the limits of a tenant
 )
 
 // Server is the running program: SCIM over HTTP, in one of two modes.
@@ -40,9 +42,9 @@ type Server struct {
 	mode     mode
 	where    layout
 	auth     auth.Authenticator
-	handler  atomic.Pointer[http.Handler] // of the SCIM endpoints
-	begun    atomic.Bool                  // what is served has been opened
-	leaving  atomic.Bool                  // not ready any more, but answering
+	handler  http.Handler // of the SCIM endpoints
+	begun    atomic.Bool  // what is served has been opened
+	leaving  atomic.Bool  // not ready any more, but answering
 	draining atomic.Bool
 
 	listener net.Listener
@@ -107,11 +109,22 @@ func (srv *Server) begin(ctx context.Context) error {
 	if err := srv.mode.open(ctx); err != nil {
 		return err
 	}
-	if err := srv.loadSchemas(); err != nil {
+	if d, ok := srv.mode.(*directory); ok {
+		d.learn = func(types []*scim.ResourceType) {
+			if srv.glass != nil {
+				srv.glass.recorder.Learn(types)
+			}
+		}
+	}
+	if err := srv.mode.reload(); err != nil {
 		return err
 	}
 	if err := srv.openGlass(); err != nil {
 		return err
+	}
+	srv.handler = srv.newHandler()
+	if d, ok := srv.mode.(*directory); ok {
+		d.attend()
 	}
 	srv.begun.Store(true)
 	if d, ok := srv.mode.(*directory); ok {
@@ -248,19 +261,17 @@ func (srv *Server) LoadSchemas() error {
 	if !srv.begun.Load() {
 		return errors.New("the server is still starting, and reads the schemas then")
 	}
-	return srv.loadSchemas()
+	return srv.mode.reload()
 }
 
-func (srv *Server) loadSchemas() error {
-	var schemes []scim.AuthenticationScheme
-	if scheme := srv.auth.Scheme(); scheme.Type != "" {
-		schemes = append(schemes, scheme)
-	}
-	e, err := srv.mode.engine(schemes)
-	if err != nil {
-		return err
-	}
-	o := scimhttp.Options{TrustedProxies: srv.s.Proxies, Observe: observe, Logger: srv.log}
+// newHandler returns the endpoints, for the tenant of each request.
+func (srv *Server) newHandler() http.Handler {
+	o := scimhttp.Options{TrustedProxies: srv.s.Proxies, Observe: observe, Logger: srv.log, MaxBody: largestBody, Base: func(r *http.Request) string {
+		if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
+			return x.base
+		}
+		return ""
+	}}
 	switch {
 	case srv.s.PactFlow == nil || srv.s.BaseURL == srv.base: // the latter has the mount in it
 		o.BaseURL = srv.base
@@ -274,16 +285,17 @@ func (srv *Server) loadSchemas() error {
 			srv.glass.recorder.Observe(x)
 		}
 	}
-	if srv.glass != nil { // schemas are read again
-		srv.glass.recorder.Learn(e.Types())
+	h := scimhttp.NewResolver(func(r *http.Request) (*engine.Engine, error) {
+		x, ok := r.Context().Value(exchangeKey{}).(*exchange)
+		if !ok || x.engine == nil {
+			return nil, errors.New("server: a request without an engine")
+		}
+		return x.engine, nil
+	}, o)
+	if !srv.s.LookingGlass {
+		return h
 	}
-	h := scimhttp.NewHandler(e, o)
-	if srv.s.LookingGlass {
-		scim := h
-		h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { scim.ServeHTTP(w, srv.glass.recorder.Traced(r)) })
-	}
-	srv.handler.Store(&h)
-	return nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, srv.glass.recorder.Traced(r)) })
 }
 
 // bare returns the innermost error, for a line that has already named what it
