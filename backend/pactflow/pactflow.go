@@ -34,9 +34,11 @@ type Options struct {
 	CallTimeout        time.Duration // facade.Options.CallTimeout
 	RootCAs            *x509.CertPool
 	Logger             *slog.Logger
-	Watch              func(ctx context.Context, c facade.Call, try int, h http.Header) (end func(*facade.Answer, *facade.Failure)) // facade.Options.Watch
 	Wire               bool // log the calls to PactFlow, tokens masked
 	Now                func() time.Time
+
+	// Watch is facade.Options.Watch.
+	Watch func(ctx context.Context, c facade.Call, try int, h http.Header) (end func(*facade.Answer, *facade.Failure))
 }
 
 // Backend is PactFlow as a scim.Backend, scim.MemberUpdater, scim.Shaper,

@@ -149,6 +149,20 @@ func (db *DB) ExpiringTokens(ctx context.Context, after, before time.Time) (list
 	return list, err
 }
 
+// LiveTokens implements tenant.Store.
+func (db *DB) LiveTokens(ctx context.Context, now time.Time) (count int, oldest time.Time, err error) {
+	err = db.whole().peek(ctx, func(t *session) error {
+		return t.each(ctx, `SELECT count(*), coalesce(min(k.created), 0) FROM tokens k, tenants n
+			WHERE k.tenant = n.tenant AND k.revoked = 0 AND (k.expires = 0 OR k.expires > $1)`, func(r pgx.Rows) error {
+			var made int64
+			err := r.Scan(&count, &made)
+			oldest = fromMillis(made)
+			return err
+		}, toMillis(now))
+	})
+	return count, oldest, err
+}
+
 // PruneTokens implements tenant.Store.
 func (db *DB) PruneTokens(ctx context.Context, before time.Time) error {
 	return db.decide(ctx, func(t *session) (refused, err error) {

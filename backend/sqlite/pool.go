@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // pool holds the connections that read. The one that was used last is taken
@@ -12,6 +14,8 @@ type pool struct {
 	places chan struct{} // one for each free connection
 	mu     sync.Mutex
 	free   []*conn // under mu
+
+	waits, waited atomic.Int64 // nanoseconds
 }
 
 func newPool(conns []*conn) *pool {
@@ -27,6 +31,9 @@ func (p *pool) take(ctx, life context.Context) (*conn, error) {
 	select {
 	case <-p.places:
 	default:
+		since := time.Now()
+		p.waits.Add(1)
+		defer func() { p.waited.Add(int64(time.Since(since))) }()
 		select {
 		case <-p.places:
 		case <-ctx.Done():

@@ -129,6 +129,18 @@ func (db *DB) ExpiringTokens(ctx context.Context, after, before time.Time) (list
 	return list, err
 }
 
+// LiveTokens implements tenant.Store.
+func (db *DB) LiveTokens(ctx context.Context, now time.Time) (count int, oldest time.Time, err error) {
+	err = db.peek(ctx, func(t *session) error {
+		return t.each(`SELECT count(*), coalesce(min(created), 0) FROM tokens k WHERE k.revoked = 0 AND (k.expires = 0 OR k.expires > ?)`,
+			func(st *sqlite.Stmt) error {
+				count, oldest = st.ColumnInt(0), fromMillis(st.ColumnInt64(1))
+				return nil
+			}, toMillis(now))
+	})
+	return count, oldest, err
+}
+
 // PruneTokens implements tenant.Store.
 func (db *DB) PruneTokens(ctx context.Context, before time.Time) error {
 	const old = ` FROM tokens WHERE revoked > 0 AND revoked < ?1 OR expires > 0 AND expires < ?1`

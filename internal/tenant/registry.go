@@ -320,3 +320,9 @@ func (r *Registry) Expiring(ctx context.Context) ([]Reminder, error) {
 	tokens, err := r.store.ExpiringTokens(ctx, moment(now), moment(now.Add(horizon)))
 	return Reminders(tokens, now), err
 }
+
+// Live returns how many tokens of all tenants are live, and when the oldest of
+// them was made; the zero time if there is none.
+func (r *Registry) Live(ctx context.Context) (count int, oldest time.Time, err error) {
+	return r.store.LiveTokens(ctx, moment(r.o.Now()))
+}

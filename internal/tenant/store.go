@@ -61,6 +61,10 @@ type Store interface {
 	// before, the first to expire first; 10,000 of them at most.
 	ExpiringTokens(ctx context.Context, after, before time.Time) ([]Token, error)
 
+	// LiveTokens returns how many tokens of all tenants are live at a time, and
+	// when the oldest of them was made; the zero time if there is none.
+	LiveTokens(ctx context.Context, now time.Time) (count int, oldest time.Time, err error)
+
 	// PruneTokens forgets tokens that were revoked or expired before a time.
 	PruneTokens(ctx context.Context, before time.Time) error
 }

@@ -279,6 +279,20 @@ func (m *Memory) ExpiringTokens(_ context.Context, after, before time.Time) (lis
 	return list, err
 }
 
+// LiveTokens implements tenant.Store.
+func (m *Memory) LiveTokens(_ context.Context, now time.Time) (count int, oldest time.Time, err error) {
+	leave, err := m.enter("LiveTokens")
+	defer leave()
+	for _, t := range m.tokens {
+		if t.State(now) == tenant.Live {
+			if count++; count == 1 || t.Created.Before(oldest) {
+				oldest = t.Created
+			}
+		}
+	}
+	return count, oldest, err
+}
+
 // PruneTokens implements tenant.Store.
 func (m *Memory) PruneTokens(_ context.Context, before time.Time) error {
 	leave, err := m.enter("PruneTokens")

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) Rig) {
 		"tokens walls":    testWalls,
 		"tokens use":      testUse,
 		"tokens expiring": testExpiring,
+		"tokens live":     testLive,
 		"tokens prune":    testPrune,
 		"tokens race":     testRace,
 		"revision":        testRevision,

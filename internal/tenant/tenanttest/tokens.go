@@ -172,6 +172,31 @@ func testExpiring(t *testing.T, rig Rig) {
 	}
 }
 
+func testLive(t *testing.T, rig Rig) {
+	s := rig.Store
+	if n, oldest, err := s.LiveTokens(ctx, noon); n != 0 || !oldest.IsZero() || err != nil {
+		t.Errorf("without tokens: %d, %v, %v", n, oldest, err)
+	}
+	must(s.AddTenant(ctx, "acme", tenant.Settings{}))(t)
+	add := func(home, id string, n byte, made, expires time.Duration, revoked bool) {
+		k := token(home, id, n)
+		if k.Created = noon.Add(-made); expires != 0 {
+			k.Expires = noon.Add(expires)
+		}
+		if revoked {
+			k.Revoked = noon.Add(-time.Minute)
+		}
+		put(t, s, home, k)
+	}
+	add("acme", "tk_revoked", 1, 9*time.Hour, 0, true)
+	add("acme", "tk_over", 2, 8*time.Hour, -time.Hour, false)
+	add("default", "tk_old", 3, 7*time.Hour, time.Hour, false)
+	add("acme", "tk_new", 4, 6*time.Hour, 0, false)
+	if n, oldest, err := s.LiveTokens(ctx, noon); n != 2 || !oldest.Equal(noon.Add(-7*time.Hour)) || err != nil {
+		t.Errorf("%d, %v, %v", n, oldest, err)
+	}
+}
+
 func testPrune(t *testing.T, rig Rig) {
 	s := rig.Store
 	for i, k := range []tenant.Token{{}, {Expires: noon.Add(-time.Hour)}, {Expires: noon.Add(time.Hour)}, {Revoked: noon.Add(-time.Hour)}, {Revoked: noon.Add(time.Hour)}} {
