@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,8 @@ const (
 
 // Build creates a population without a server, which is several times as fast
 // as over HTTP. A population that is there already is left as it is, and one
-// that was interrupted is completed. It says what it does on o.Out.
+// that was interrupted is completed. A store with others in it is left alone,
+// unless o.Yes. It says what it does on o.Out.
 func Build(ctx context.Context, o Options, store Store) error {
 	if err := o.defaults(); err != nil {
 		return err
@@ -66,6 +68,9 @@ type builder struct {
 }
 
 func (b *builder) build(ctx context.Context) error {
+	if err := b.alone(ctx); err != nil {
+		return err
+	}
 	marker, err := b.find(ctx, b.store, b.user, "userName", b.p.marker())
 	if err != nil {
 		return err
@@ -124,18 +129,44 @@ func (b *builder) build(ctx context.Context) error {
 
 // find returns the id of the resource whose attribute has a value, or "".
 func (b *builder) find(ctx context.Context, in scim.Backend, t *scim.ResourceType, attribute, value string) (string, error) {
-	f, err := filter.Parse(attribute+` eq "`+value+`"`, filter.Options{})
-	if err == nil {
-		f, err = filter.Bind(t, f, filter.Options{})
-	}
-	if err != nil {
-		return "", err
-	}
-	p, err := in.List(ctx, scim.Query{Type: t, Filter: f, StartIndex: 1, Count: 1, NoTotal: true})
+	p, err := b.matching(ctx, in, t, attribute+` eq "`+value+`"`, true)
 	if err != nil || len(p.Resources) == 0 {
 		return "", err
 	}
 	return p.Resources[0].ID, nil
+}
+
+// matching returns the first resource that a filter matches.
+func (b *builder) matching(ctx context.Context, in scim.Backend, t *scim.ResourceType, text string, noTotal bool) (*scim.Page, error) {
+	f, err := filter.Parse(text, filter.Options{})
+	if err == nil {
+		f, err = filter.Bind(t, f, filter.Options{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return in.List(ctx, scim.Query{Type: t, Filter: f, StartIndex: 1, Count: 1, NoTotal: noTotal})
+}
+
+// errOthers is why a folder or database is not filled.
+var errOthers = errors.New("it holds others than the people of this population; --yes fills it, and changes what is in it, all the same")
+
+// alone returns an error if the store has people or groups that are not of this
+// population, unless that was allowed.
+func (b *builder) alone(ctx context.Context) error {
+	if b.o.Yes {
+		return nil
+	}
+	for t, attribute := range map[*scim.ResourceType]string{b.user: "userName", b.group: "displayName"} {
+		p, err := b.matching(ctx, b.store, t, `not (`+attribute+` sw "`+b.p.prefix()+`")`, false)
+		if err != nil {
+			return err
+		}
+		if p.Total > 0 {
+			return fmt.Errorf("%w (%d %ss)", errOthers, p.Total, strings.ToLower(t.Name))
+		}
+	}
+	return nil
 }
 
 // learn finds the people that are there already.

@@ -92,6 +92,7 @@ type selfCommand struct {
 	Instances int    `name:"instances" placeholder:"N" help:"servers on that database (default: 1)"`
 	Binary    string `name:"binary" placeholder:"FILE" help:"program to measure (default: this one)"`
 	OverHTTP  bool   `name:"over-http" help:"fill it over HTTP, by Bulk"`
+	Yes       bool   `name:"yes" help:"use a folder or database that holds others too"`
 }
 
 type populateCommand struct {
@@ -99,6 +100,7 @@ type populateCommand struct {
 	Data     string `name:"data" placeholder:"FOLDER" help:"data folder that no server uses" xor:"where" required:""`
 	Database string `name:"database" placeholder:"URL" help:"database" xor:"where" required:""`
 	Fillers  int    `name:"fillers" placeholder:"N" help:"transactions at once (default: 4)"`
+	Yes      bool   `name:"yes" help:"fill a folder or database that holds others too"`
 }
 
 type compareCommand struct {
@@ -227,6 +229,7 @@ func finish(report *Report, err error, file string, out io.Writer) error {
 
 func (f *selfCommand) run(ctx context.Context, sys System, self string) error {
 	o := f.options(sys)
+	o.Yes = f.Yes
 	setDefault(&o.Users, 100_000)
 	setDefault(&o.Memberships, 3*o.Users)
 	setDefault(&o.Largest, o.Users)
@@ -243,7 +246,7 @@ func (f *selfCommand) run(ctx context.Context, sys System, self string) error {
 
 func (f *populateCommand) run(ctx context.Context, sys System) (err error) {
 	o := loadFlags{populationFlags: f.populationFlags, Fillers: f.Fillers}.options(sys)
-	o.Name = cmp.Or(o.Name, ownName)
+	o.Name, o.Yes = cmp.Or(o.Name, ownName), f.Yes
 	store, closeStore, err := sys.Open(ctx, f.Data, f.Database)
 	if err != nil {
 		return err

@@ -28,7 +28,11 @@ func (s *side) newGroup(ctx context.Context, ids ...string) (path string, err er
 	if err != nil {
 		return "", err
 	}
-	path = "/Groups/" + url.PathEscape(idIn(a))
+	id, err := idOf(a)
+	if err != nil {
+		return "", err
+	}
+	path = "/Groups/" + url.PathEscape(id)
 	s.keep(path)
 	for from := len(head); from < len(ids); from += membersPerRequest {
 		add := patchMembers("add", ids[from:min(from+membersPerRequest, len(ids))]...)
@@ -43,7 +47,9 @@ func (s *side) newGroup(ctx context.Context, ids ...string) (path string, err er
 func (s *side) outsider(ctx context.Context) (id string, err error) {
 	a, err := s.c.call(ctx, http.MethodPost, "/Users", s.bodies.person(s.newSeries(), 1, true, 0), nil)
 	if err == nil {
-		id = idIn(a)
+		id, err = idOf(a)
+	}
+	if err == nil {
 		s.keep("/Users/" + url.PathEscape(id))
 	}
 	return id, err

@@ -12,6 +12,8 @@ var (
 	ParseStat    = parseStat
 	StatusField  = statusField
 	MeasureFsync = measureFsync
+	IDAt         = idAt
+	StorageOf    = Own.storage
 )
 
 // Normal is Population.normal.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"path"
+	"strings"
 )
 
 // membersPerRequest is how many members one request adds at most, and inlined
@@ -125,8 +125,8 @@ func (s *side) fill(ctx context.Context) error {
 	if err != nil {
 		return s.wrong("can't create the marker", err)
 	}
-	s.marker = idIn(a)
-	return nil
+	s.marker, err = idOf(a)
+	return err
 }
 
 // createPeople creates those whose id is "", by Bulk where the server has it,
@@ -152,8 +152,12 @@ func (s *side) createPeople(ctx context.Context, series string, ids []string) er
 		}
 		for i, n := range missing[from:to] {
 			if i < len(b.Operations) && isSuccess(b.Operations[i].Status) {
-				ids[n] = path.Base(b.Operations[i].Location)
-			} else if err := s.createOne(ctx, series, n, ids); err != nil { // it may have been busy
+				ids[n] = idAt(b.Operations[i].Location)
+			}
+			if ids[n] != "" {
+				continue
+			}
+			if err := s.createOne(ctx, series, n, ids); err != nil { // it may have been busy
 				return err
 			}
 		}
@@ -165,8 +169,8 @@ func (s *side) createPeople(ctx context.Context, series string, ids []string) er
 func (s *side) createOne(ctx context.Context, series string, n int, ids []string) error {
 	a, err := s.c.call(ctx, http.MethodPost, "/Users", s.bodies.person(series, n, true, 0), nil)
 	if err == nil {
-		ids[n] = idIn(a)
-		return nil
+		ids[n], err = idOf(a)
+		return err
 	}
 	if statusOf(err) == http.StatusConflict { // created by a request whose answer said otherwise
 		if id, found := s.find(ctx, "/Users", "userName", s.o.Population.userName(series, n)); found == nil && id != "" {
@@ -198,19 +202,44 @@ func (b *bulkAnswer) made(want int) ([]string, error) {
 			text, _ := json.Marshal(op.Response)
 			return nil, fmt.Errorf("bulk operation %d: status %s: %s", i, printable(fmt.Sprint(op.Status)), sample(text))
 		}
-		ids[i] = path.Base(op.Location)
+		if ids[i] = idAt(op.Location); ids[i] == "" {
+			return nil, fmt.Errorf("bulk operation %d has no location", i)
+		}
 	}
 	return ids, nil
 }
 
 // idIn returns the id of a resource that was created.
 func idIn(a answer) string {
-	if l := a.header.Get("Location"); l != "" {
-		return path.Base(l)
+	if id := idAt(a.header.Get("Location")); id != "" {
+		return id
 	}
 	var r struct{ ID string }
 	_ = json.Unmarshal(a.body, &r)
 	return r.ID
+}
+
+// idOf is idIn for what must have one.
+func idOf(a answer) (string, error) {
+	if id := idIn(a); id != "" {
+		return id, nil
+	}
+	return "", fmt.Errorf("status %d without a Location or an id", a.status)
+}
+
+// idAt returns the id at the end of a location, as it is without the escapes of
+// a URL, or "".
+func idAt(location string) string {
+	u, err := url.Parse(location)
+	if err != nil {
+		return ""
+	}
+	escaped := strings.TrimRight(u.EscapedPath(), "/")
+	id, err := url.PathUnescape(escaped[strings.LastIndexByte(escaped, '/')+1:])
+	if err != nil {
+		return ""
+	}
+	return id
 }
 
 // inParts calls do for the parts of 0…n, with as many workers as fill. The
@@ -312,7 +341,9 @@ func (s *side) createGroup(ctx context.Context, g group) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		id = idIn(a)
+		if id, err = idOf(a); err != nil {
+			return "", err
+		}
 	}
 	for ; from < g.size; from += membersPerRequest {
 		to := min(from+membersPerRequest, g.size)

@@ -34,7 +34,7 @@ func (r *Rig) Glass(ctx context.Context) (checks []Check, err error) {
 	}
 	sides := map[string]half{}
 	for _, on := range []string{"true", "false"} {
-		p, err := spawnRollcall(context.WithoutCancel(ctx), r.Binary, filepath.Join(dir, on), r.Stderr, "ROLLCALL_LOOKING_GLASS="+on)
+		p, err := spawnRollcall(context.WithoutCancel(ctx), r.Binary, "ROLLCALL_DATA_DIR="+filepath.Join(dir, on), r.Stderr, "ROLLCALL_LOOKING_GLASS="+on)
 		if err != nil {
 			return nil, err
 		}

@@ -161,6 +161,69 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+// TestBuildAlone: a store with others in it is left alone, unless that is allowed.
+func TestBuildAlone(t *testing.T) {
+	t.Parallel()
+	stores := map[string]func(bench.Options) bench.Options{
+		"other people": func(o bench.Options) bench.Options { o.Name = "other"; return o },
+		"all the same": func(o bench.Options) bench.Options { o.Name, o.Yes = "other", true; return o },
+	}
+	for name, second := range stores {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "rollcall.db"), sqlite.Options{Load: schema.Load, Encode: schema.Encode})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			store := db.Tenant("default")
+			var out strings.Builder
+			o := few(&out)
+			o.Name = "one"
+			if err := bench.Build(t.Context(), o, store); err != nil {
+				t.Fatal(err)
+			}
+			o = second(o)
+			err = bench.Build(t.Context(), o, store)
+			if refused := err != nil && strings.Contains(err.Error(), "holds others than the people of this population"); refused == o.Yes || o.Yes && err != nil {
+				t.Errorf("a second population: %v", err)
+			}
+		})
+	}
+}
+
+// TestIDAt: an id is what a location ends with, without escapes.
+func TestIDAt(t *testing.T) {
+	t.Parallel()
+	for location, want := range map[string]string{
+		"":                                 "",
+		"https://x.test/v2/Users/1":        "1",
+		"https://x.test/v2/Users/1/":       "1",
+		"/Users/a%20b%2Fc%25":              "a b/c%",
+		"https://x.test/Users/ada@x.test":  "ada@x.test",
+		"https://x.test/Users/1?version=2": "1",
+		"https://x.test":                   "",
+		"%zz":                              "",
+	} {
+		if got := bench.IDAt(location); got != want {
+			t.Errorf("%q ends with %q, want %q", location, got, want)
+		}
+	}
+}
+
+// TestStorage: a database may be named by words as well as by a URL.
+func TestStorage(t *testing.T) {
+	t.Parallel()
+	for _, database := range []string{"postgres://x/y", "host=x dbname=y"} {
+		if got := bench.StorageOf(bench.Own{Database: database}, database); got != "ROLLCALL_DATABASE_URL="+database {
+			t.Error(got)
+		}
+	}
+	if got := bench.StorageOf(bench.Own{}, "/tmp/x"); got != "ROLLCALL_DATA_DIR=/tmp/x" {
+		t.Error(got)
+	}
+}
+
 // interrupting is a store that interrupts after some transactions.
 type interrupting struct {
 	bench.Store

@@ -18,7 +18,7 @@ type Own struct {
 	Binary    string    // to start; required
 	Self      string    // this program, which can be the yardstick; required
 	Data      string    // folder; "": a temporary one
-	Database  string    // URL; "": the folder
+	Database  string    // URL or key=value words; "": the folder
 	Instances int       // of the server; 0: 1
 	OverHTTP  bool      // fill it by Bulk, and not from inside
 	Stderr    io.Writer // of the servers; nil: nothing
@@ -36,7 +36,7 @@ const ownName = "self"
 // holds what it measured against what is asked of it.
 func RunOwn(ctx context.Context, o Options, own Own) (report *Report, err error) {
 	o.Name = cmp.Or(o.Name, ownName)
-	o.Keep, o.Yes = true, true // the folder goes, or stays, as a whole
+	o.Keep = true // the folder goes, or stays, as a whole
 	where := cmp.Or(own.Database, own.Data)
 	if where == "" {
 		if where, err = os.MkdirTemp("", "rollcall-bench-"); err != nil {
@@ -69,7 +69,7 @@ func RunOwn(ctx context.Context, o Options, own Own) (report *Report, err error)
 	start := time.Duration(0)
 	var environ []string
 	for range max(own.Instances, 1) {
-		p, err := spawnRollcall(life, own.Binary, where, own.Stderr, environ...)
+		p, err := spawnRollcall(life, own.Binary, own.storage(where), own.Stderr, environ...)
 		if err != nil {
 			return nil, err
 		}
@@ -99,6 +99,14 @@ func RunOwn(ctx context.Context, o Options, own Own) (report *Report, err error)
 	}
 	report.Checks = limits.checks(report)
 	return report, err
+}
+
+// storage is the variable by which a server is told where its people are.
+func (own Own) storage(where string) string {
+	if own.Database != "" {
+		return "ROLLCALL_DATABASE_URL=" + where
+	}
+	return "ROLLCALL_DATA_DIR=" + where
 }
 
 // build fills the folder or database, unless it is filled.

@@ -31,15 +31,11 @@ type process struct {
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
 // spawnRollcall starts the program as a server and waits until it answers.
-// where is the data folder or the URL of a database.
-func spawnRollcall(ctx context.Context, binary, where string, stderr io.Writer, environ ...string) (*process, error) {
+// storage is the variable that names its data folder or its database.
+func spawnRollcall(ctx context.Context, binary, storage string, stderr io.Writer, environ ...string) (*process, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
-	}
-	storage := "ROLLCALL_DATA_DIR=" + where
-	if strings.Contains(where, "://") {
-		storage = "ROLLCALL_DATABASE_URL=" + where
 	}
 	environ = append([]string{storage, "ROLLCALL_LISTEN=" + addr, "ROLLCALL_TOKEN=" + ownToken,
 		"ROLLCALL_BASE_URL=http://" + addr, "ROLLCALL_LOG_LEVEL=WARN"}, environ...)

@@ -62,9 +62,9 @@ func creates(_ context.Context, s *side) (*work, error) {
 		next: func(int, int) request {
 			return request{method: http.MethodPost, path: "/Users", body: s.bodies.person(series, int(n.Add(1)), true, 0),
 				then: func(a answer) error {
-					id := idIn(a)
-					if id == "" {
-						return fmt.Errorf("status %d without a Location", a.status)
+					id, err := idOf(a)
+					if err != nil {
+						return err
 					}
 					s.keep("/Users/" + url.PathEscape(id))
 					return nil

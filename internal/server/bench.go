@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ func openToFill(ctx context.Context, data, url string) (bench.Store, func() erro
 		if err != nil {
 			return nil, nil, errors.New(strings.ReplaceAll(err.Error(), url, "(the URL)"))
 		}
+		if err := unserved(ctx, db); err != nil {
+			return nil, nil, errors.Join(err, db.Close())
+		}
 		return db.Tenant(tenant.Default), db.Close, nil
 	}
 	if err := d.claim(); err != nil {
@@ -54,4 +58,17 @@ func openToFill(ctx context.Context, data, url string) (bench.Store, func() erro
 		defer d.lock.release()
 		return db.Close()
 	}, nil
+}
+
+// unserved returns an error if instances serve a database.
+func unserved(ctx context.Context, db *postgres.DB) error {
+	list, err := db.Instances(ctx)
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(i postgres.Instance) bool { return i.Seen > 6*defaultBeat })
+	if len(list) > 0 {
+		return fmt.Errorf("%d instances of rollcall serve this database: stop them first, or measure them with \"rollcall bench URL\"", len(list))
+	}
+	return nil
 }
