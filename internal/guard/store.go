@@ -1,0 +1,75 @@
+package guard
+
+import (
+	"context"
+	"time"
+)
+
+// Store keeps what the breaker of one tenant knows, in the database of its
+// resources. Its methods are safe for concurrent use, by other programs on the
+// same database too.
+type Store interface {
+	// BreakerState returns what the breaker knows. People that were changed
+	// since then are counted up to most.
+	BreakerState(ctx context.Context, since time.Time, most int) (State, error)
+
+	// ApproveBreaker lets mass changes pass, in place of what was approved
+	// before, and forgets what was held.
+	ApproveBreaker(ctx context.Context, a Approval) error
+
+	// ResetBreaker forgets what was counted until at, what was held and what was
+	// approved.
+	ResetBreaker(ctx context.Context, at time.Time) error
+
+	// NoteHeld adds to what is known of changes that were held.
+	NoteHeld(ctx context.Context, h Hold) error
+
+	// PruneBreaker forgets what was counted before a time.
+	PruneBreaker(ctx context.Context, before time.Time) error
+}
+
+// State is what the breaker of a tenant knows.
+type State struct {
+	People   int       // that were changed, each once
+	Oldest   time.Time // the first of these changes; zero if there are none
+	Total    int       // people that the tenant has
+	Floor    time.Time // what was counted until then is forgotten; zero: nothing is
+	Approval Approval
+	Held     Hold // Requests 0: nothing was since the last approval or reset
+}
+
+// Approval lets mass changes pass for a while. What was counted until its end does
+// not count any more after it. The zero value approves nothing.
+type Approval struct {
+	Until  time.Time
+	People int    // so many more than the limit; 0: any number
+	By     string // who approved it
+}
+
+// Covers reports whether so many people, where limit is the breaker's own, are
+// approved at a time.
+func (a Approval) Covers(now time.Time, people, limit int) bool {
+	return now.Before(a.Until) && (a.People == 0 || people <= limit+a.People)
+}
+
+// Hold is what is known of changes that were held.
+type Hold struct {
+	First, Last time.Time
+	Requests    int
+	People      int    // that the last of them would have made it
+	Actor       string // who sent the last
+	What        string // what the last would have done: "DELETE Group/2819c223"
+}
+
+// Since returns from when on people count: what the window reaches and no
+// operator has dealt with.
+func Since(now time.Time, window time.Duration, floor time.Time, a Approval) time.Time {
+	since := now.Add(-window)
+	if since.Before(floor) {
+		since = floor
+	}
+	if !now.Before(a.Until) && since.Before(a.Until) {
+		since = a.Until
+	}
+	return since
+}
