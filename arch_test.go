@@ -43,6 +43,8 @@ var layers = map[string][]string{
 	"internal/stored":              {"scim"},
 	"internal/failover":            {},
 	"internal/guard":               {"scim", "scim/schema", "internal/tenant"},
+	"internal/guard/guardtest":     {"scim", "scim/compat", "scim/engine", "scim/schema", "internal/guard", "internal/tenant"},
+	"internal/guard":               {"scim", "scim/schema", "internal/tenant"},
 	"internal/outbound":            {},
 	"internal/oidc":                {"internal/outbound", "internal/tenant"},
 	"internal/tenant":              {"scim", "scim/compat", "scim/schema"},

@@ -38,6 +38,7 @@ func (s *Store) Batch(ctx context.Context, f func(scim.Backend) error) error {
 				return err
 			}
 			done = t.writing(ctx, func(t *session) error {
+				t.alone(ctx, nil)
 				if err := t.flush(ctx); err != nil { // so that f finds a connection that works
 					return err
 				}

@@ -42,6 +42,7 @@ type creation struct {
 	rows    []sqlfilter.Row
 	links   []scim.Link
 	members []scim.MemberRef
+	given   *scim.Resource // as it came, with its Attrs; nil without members
 	origin  scim.Origin
 	deltas  []scim.RecordDelta
 	time    time.Time
@@ -70,7 +71,9 @@ func (db *DB) creation(ctx context.Context, r *scim.Resource, pk int64, id strin
 		Text: slices.Clone(r.Text), Hidden: slices.Clone(r.Hidden), Digest: r.Digest,
 	}}
 	if a := r.Type.Membership(); a != nil {
-		c.members, _ = r.Attrs.Get(a.Name).([]scim.MemberRef)
+		if c.members, _ = r.Attrs.Get(a.Name).([]scim.MemberRef); len(c.members) > 0 {
+			c.given = r
+		}
 	}
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-scim/rollcall/internal/changelog"
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -52,6 +53,7 @@ const leadSQL = `SELECT count(*) FROM (
 func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (tombstone int64, err error) {
 	t.db.remember(t.store.tenant, ref.Type)
 	slice := t.db.o.SliceRows
+	t.alone(ctx, nil)
 	args := []any{t.tenant, escape(ref.ID), ref.Type.Name, slice + 1}
 	t.later(lockGroupsSQL, args...)
 	var row *entry
@@ -77,6 +79,9 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (tom
 		}
 	}
 	t.trace.Note(func(n *scim.TraceNotes) { n.Before = &doc })
+	if err := t.judge(ctx, guard.Effect{Type: ref.Type, PK: row.pk, Before: &doc, Name: "DELETE " + ref.String()}, nil, nil); err != nil {
+		return 0, err
+	}
 	rec := record{op: "delete", row: row, deltas: changelog.Values(&doc, false)}
 	if a := ref.Type.Membership(); a != nil && row.members > 0 {
 		removed, err := t.memberList(ctx, row)

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-scim/rollcall/internal/changelog"
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/stored"
 	"github.com/rollcall-scim/rollcall/scim"
 )
@@ -46,6 +47,7 @@ func (t *session) queueLock(ref scim.Ref) (row **entry) {
 func (t *session) updateMembers(ctx context.Context, c scim.Change) (*scim.Resource, error) {
 	ref, a := c.After.Ref(), c.After.Type.Membership()
 	document := slices.ContainsFunc(c.Deltas, func(d scim.Delta) bool { return !stored.IsMembership(d, a) })
+	t.alone(ctx, &c)
 	locked := t.queueLock(ref)
 	var doc *draft
 	if document {
@@ -92,6 +94,9 @@ func (t *session) updateMembers(ctx context.Context, c scim.Change) (*scim.Resou
 			return nil, err
 		}
 		added, removed = append(added, in...), append(removed, out...)
+	}
+	if err := t.judgeMembers(ctx, c, row, document, added, removed); err != nil {
+		return nil, err
 	}
 	if document || len(added)+len(removed) > 0 {
 		rec.members(a, added, removed)
@@ -269,6 +274,10 @@ func (t *session) insertMembers(ctx context.Context, c *creation, a *scim.Attrib
 	if unknown != nil {
 		t.queue = nil
 		return scim.InvalidReference(a.Name, unknown...)
+	}
+	e := guard.Effect{Type: c.row.r.Type, After: c.given, Name: "POST " + c.row.r.Type.Name}
+	if err := t.judge(ctx, e, all, nil); err != nil {
+		return err
 	}
 	c.row.members = int64(len(all))
 	t.later(`UPDATE resources SET members = $3 WHERE tenant = $1 AND pk = $2`, t.tenant, c.row.pk, c.row.members)

@@ -98,7 +98,7 @@ const settledSQL = `SELECT tenant, removed < pg_snapshot_xmin(pg_current_snapsho
 var removals = []string{
 	removal("doomed"), removal("tokens"), removal("members"), removal("refs"), removal("attrs"), removal("uniq"), removal("resources"),
 	removal("deleted_groups"), removal("deleted"), removal("changes_people"), removal("changes"), removal("counts"), removal("meta"),
-	removal("instances"), removal("ended"), removal("revisions"),
+	removal("instances"), removal("ended"), removal("revisions"), removal("guard_people"), removal("guards"), removal("rates"),
 }
 
 func removal(table string) string {

@@ -20,6 +20,7 @@ func (s *Store) Update(ctx context.Context, c scim.Change) (out *scim.Resource, 
 }
 
 func (t *session) update(ctx context.Context, c scim.Change) (*scim.Resource, error) {
+	t.alone(ctx, &c)
 	locked := t.queueLock(c.After.Ref())
 	doc := t.queueDraft(c.After)
 	if err := t.flush(ctx); err != nil {
@@ -34,6 +35,7 @@ func (t *session) update(ctx context.Context, c scim.Change) (*scim.Resource, er
 	}
 	rec := record{op: "update", row: row}
 	a := c.After.Type.Membership()
+	var in, out []member
 	for _, d := range c.Deltas {
 		if !stored.IsMembership(d, a) {
 			rec.deltas = append(rec.deltas, changelog.Of(c.After.Type, d))
@@ -47,6 +49,10 @@ func (t *session) update(ctx context.Context, c scim.Change) (*scim.Resource, er
 		row.members += int64(len(added) - len(removed))
 		rec.members(a, added, removed)
 		t.came(added, removed)
+		in, out = append(in, added...), append(out, removed...)
+	}
+	if err := t.judge(ctx, effectOf(c, row), in, out); err != nil {
+		return nil, err
 	}
 	if err := t.save(row, doc); err != nil {
 		return nil, err

@@ -28,6 +28,9 @@ func (s *Store) Import(ctx context.Context, r *scim.Resource) error {
 
 func (t *session) create(ctx context.Context, r *scim.Resource) (*scim.Resource, error) {
 	now := t.now()
+	if err := t.judgeNew(ctx, r); err != nil {
+		return nil, err
+	}
 	row, err := t.insert(ctx, r, t.w.seq+1, t.db.o.NewID(), scim.Meta{Created: now, LastModified: now, Version: "1"})
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"zombiezen.com/go/sqlite"
 
 	"github.com/rollcall-scim/rollcall/internal/changelog"
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -58,6 +59,9 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (lef
 		}
 	}
 	t.trace.Note(func(n *scim.TraceNotes) { n.Before = &doc })
+	if err := t.judge(ctx, guard.Effect{Type: ref.Type, PK: row.pk, Before: &doc, Name: "DELETE " + ref.String()}, nil, nil); err != nil {
+		return false, err
+	}
 	rec := record{op: "delete", row: row, deltas: changelog.Values(&doc, false)}
 	if a := ref.Type.Membership(); a != nil && row.members > 0 {
 		removed, err := t.memberList(row, changelog.MostListed)

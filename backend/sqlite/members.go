@@ -60,9 +60,15 @@ func (t *session) updateMembers(ctx context.Context, c scim.Change) (*scim.Resou
 		added, removed = append(added, in...), append(removed, out...)
 	}
 	if document {
-		if err := t.storeDocument(row, c.After); err != nil {
-			return nil, err
+		err = t.judge(ctx, effectOf(c, row), added, removed)
+		if err == nil {
+			err = t.storeDocument(row, c.After)
 		}
+	} else {
+		err = t.judgeMembers(ctx, c, row, added, removed)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if document || len(added)+len(removed) > 0 {
 		rec.members(a, added, removed)

@@ -76,6 +76,8 @@ func (db *DB) finishRemovals() {
 var removals = []string{
 	`DELETE FROM doomed WHERE res IN (SELECT res FROM doomed WHERE tenant = ? LIMIT ?)`,
 	`DELETE FROM tokens WHERE id IN (SELECT id FROM tokens WHERE tenant = ? LIMIT ?)`,
+	`DELETE FROM guards WHERE tenant IN (SELECT tenant FROM guards WHERE tenant = ? LIMIT ?)`,
+	`DELETE FROM guard_people WHERE (tenant, person, cause) IN (SELECT tenant, person, cause FROM guard_people WHERE tenant = ? LIMIT ?)`,
 	`DELETE FROM refs WHERE (tenant, res, ord) IN (SELECT tenant, res, ord FROM refs WHERE tenant = ? LIMIT ?)`,
 	`DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE tenant = ? ORDER BY seq LIMIT ?)`,
 	`DELETE FROM changes_people WHERE (tenant, person, change) IN (SELECT tenant, person, change FROM changes_people WHERE tenant = ? LIMIT ?)`,

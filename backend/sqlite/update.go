@@ -33,6 +33,7 @@ func (t *session) update(ctx context.Context, c scim.Change) (*scim.Resource, er
 	}
 	rec := record{op: "update", row: row}
 	a := c.After.Type.Membership()
+	var in, out []member
 	for _, d := range c.Deltas {
 		if !stored.IsMembership(d, a) {
 			rec.deltas = append(rec.deltas, changelog.Of(c.After.Type, d))
@@ -46,6 +47,10 @@ func (t *session) update(ctx context.Context, c scim.Change) (*scim.Resource, er
 		row.members += int64(len(added) - len(removed))
 		rec.members(a, added, removed)
 		t.came(added, removed)
+		in, out = append(in, added...), append(out, removed...)
+	}
+	if err := t.judge(ctx, effectOf(c, row), in, out); err != nil {
+		return nil, err
 	}
 	if err := t.storeDocument(row, c.After); err != nil {
 		return nil, err
