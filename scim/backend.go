@@ -192,6 +192,13 @@ type Pinger interface {
 type ChangeFeed interface {
 	// Changes returns at most q.Limit records after q.After, oldest first: the
 	// first of them, or with q.Newest the last.
+	//
+	// Records of one resource are committed in the order of their Seq. Those of
+	// several need not be: where writers don't wait for each other, a record may
+	// appear after others with a greater Seq were returned. So whoever follows the
+	// changes of one resource, by After, misses none; whoever follows those of many
+	// must look some time back (as long as a transaction may last) and pass over
+	// what it knows.
 	Changes(ctx context.Context, q ChangeQuery) ([]Record, error)
 }
 

@@ -44,6 +44,10 @@ func (t *session) record(ctx context.Context, r record) {
 
 // came notes in the trace who really became or ceased to be a member.
 func (t *session) came(added, removed []member) {
+	if t.batch == nil {
+		t.moved.Join(ids(added), ids(removed))
+		return
+	}
 	t.trace.Note(func(n *scim.TraceNotes) { n.Members.Join(ids(added), ids(removed)) })
 }
 

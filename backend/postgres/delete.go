@@ -149,15 +149,28 @@ func (t *session) unfinished(ctx context.Context) (bool, error) {
 // other instances are removing.
 func (db *DB) finishDeletes() {
 	ctx := db.life
-	tenants, err := db.tenantsOf(ctx, unfinishedSQL)
-	for _, s := range tenants {
+	err := db.each(ctx, unfinishedSQL, func(s *Store) (err error) {
 		for more := true; more && err == nil; {
 			more, err = s.finishSlice(ctx, 0)
 		}
-	}
-	if err != nil && ctx.Err() == nil && !errors.Is(err, errClosed) {
+		return err
+	})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, closed) {
 		db.o.Logger.Error("postgres: a delete is not finished; it is tried again later", "err", err)
 	}
+}
+
+// each runs f for the tenants whose numbers a query gives. What fails in one does
+// not keep it from the others, unless the database can't be reached.
+func (db *DB) each(ctx context.Context, query string, f func(*Store) error) error {
+	tenants, err := db.tenantsOf(ctx, query)
+	for _, s := range tenants {
+		e := f(s)
+		if err = errors.Join(err, e); e != nil && (ctx.Err() != nil || Unreachable(e) || errors.Is(e, closed)) {
+			break
+		}
+	}
+	return err
 }
 
 // tenantsOf returns the tenants whose numbers a query gives.

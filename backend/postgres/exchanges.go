@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -111,19 +112,30 @@ func (e *Exchanges) Leave(ctx context.Context, number int) error {
 	})
 }
 
+// errTaken says that exchanges can't be kept.
+var errTaken = errors.New("postgres: another instance has written exchanges under the same numbers")
+
 // Write implements shared.Store.
 func (e *Exchanges) Write(ctx context.Context, blocks []shared.Block, lookups []shared.Lookup) error {
 	lookups = gathered(lookups)
 	return e.write(ctx, func(t *session) error {
+		taken := false
 		for i := range blocks {
 			b := &blocks[i]
 			touched := b.Touched
 			if touched == nil {
 				touched = []int32{}
 			}
-			t.later(`INSERT INTO glass_blocks (tenant, first, last, oldest, newest, number, stored, writer, instance, touched, deflated, body)
+			t.laterExec(`INSERT INTO glass_blocks AS o (tenant, first, last, oldest, newest, number, stored, writer, instance, touched, deflated, body)
 				VALUES ($1, $2, $3, $4, $5, $6, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, $7, $8, $9::integer[], $10, $11)
-				ON CONFLICT DO NOTHING`, t.tenant, b.First, b.Last, b.Oldest, b.Newest, b.Count, escape(e.id), escape(e.instance), touched, b.Deflated, b.Body)
+				ON CONFLICT (tenant, first) DO UPDATE SET newest = excluded.newest WHERE o.writer = excluded.writer AND o.last = excluded.last`,
+				func(rows int64) { taken = taken || rows == 0 }, t.tenant, b.First, b.Last, b.Oldest, b.Newest, b.Count, escape(e.id), escape(e.instance), touched, b.Deflated, b.Body)
+		}
+		if err := t.flush(ctx); err != nil {
+			return err
+		}
+		if taken {
+			return errTaken
 		}
 		if len(lookups) == 0 {
 			return nil

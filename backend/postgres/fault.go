@@ -14,8 +14,12 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// errClosed is the error of calls after Close.
-var errClosed = scim.Unavailable(errors.New("postgres: the database is closed"))
+// errClosed is the error of calls after Close, and closed its cause, which tells
+// it from others.
+var (
+	closed    = errors.New("postgres: the database is closed")
+	errClosed = scim.Unavailable(closed)
+)
 
 // code returns the SQLSTATE of an error that the server sent, or "".
 func code(err error) string {
@@ -27,18 +31,22 @@ func code(err error) string {
 }
 
 // collided reports whether the server gave a transaction up in favour of
-// another one, or can't use a plan made before a migration: it may succeed when
-// it is run again. So may one that another has overtaken, so that a key is taken
-// or gone that was not when it was looked for: when run again it sees that, and
-// says what is wrong.
+// another one: it may succeed when it is run again. So may one that another has
+// overtaken, so that a key is taken or gone that was not when it was looked for:
+// when run again it sees that, and says what is wrong.
 func collided(err error) bool {
 	switch code(err) {
 	case "40001", "40P01", "23503", "23505":
 		return true
-	case "0A000":
-		return strings.Contains(err.Error(), "cached plan")
 	}
 	return false
+}
+
+// outdated reports whether a statement was prepared before a migration, so that
+// its connection can't be used for it any more.
+func outdated(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "0A000" && e.Routine == "RevalidateCachedQuery" // the text depends on the server's language
 }
 
 // gone reports whether the connection was lost, or leads to a server that can't
@@ -79,7 +87,7 @@ func outward(ctx context.Context, err error) error {
 	case c == "57014":
 		return unavailable(cause, "the request took the database too long; ask for less at once, or try again")
 	case c == "40001", c == "40P01", c == "55P03", strings.HasPrefix(c, "53"), strings.HasPrefix(c, "57P"), strings.HasPrefix(c, "58"),
-		errors.Is(err, errBusy), gone(err):
+		errors.Is(err, errBusy), gone(err), outdated(err):
 		return scim.Unavailable(cause)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return scim.Unavailable(cause)

@@ -13,7 +13,9 @@ import (
 
 const recordColumns = `SELECT c.seq, c.time, c.actor, c.request, c.op, c.type, c.id, c.version, c.deltas FROM changes c WHERE c.tenant = $1 `
 
-// Changes implements scim.ChangeFeed.
+// Changes implements scim.ChangeFeed. Seq is taken when a record is written and
+// not when it is committed, so that of two transactions the one with the smaller
+// may be seen later.
 func (s *Store) Changes(ctx context.Context, q scim.ChangeQuery) (list []scim.Record, err error) {
 	if q.Limit <= 0 {
 		q.Limit = 100

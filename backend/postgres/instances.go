@@ -71,9 +71,9 @@ func (db *DB) Leave(ctx context.Context, id string) error {
 // EndSession notes for all instances that something which is good until a time,
 // such as a login, has ended before it.
 func (db *DB) EndSession(ctx context.Context, id string, until time.Time) error {
-	return db.Tenant("").peek(ctx, func(t *session) error {
-		_, err := t.exec(ctx, `INSERT INTO ended (tenant, id, until) VALUES (0, $1, $2) ON CONFLICT DO NOTHING`, escape(id), until.Unix())
-		return err
+	return db.decide(ctx, func(t *session) (refused, err error) {
+		_, err = t.exec(ctx, `INSERT INTO ended (tenant, id, until) VALUES (0, $1, $2) ON CONFLICT DO NOTHING`, escape(id), until.Unix())
+		return nil, err
 	})
 }
 

@@ -289,16 +289,22 @@ func (t *session) insertMembers(ctx context.Context, c *creation, a *scim.Attrib
 }
 
 // differSQL compares the ids in $3 with the members of $2: it returns those who
-// are to come, who are to go, and the ids of nobody.
+// are to come, who are to go, and the ids of nobody. It reads either list once,
+// whatever the planner takes their lengths to be: that is what FULL JOIN is for.
+// Who is being deleted goes by that.
 const differSQL = `WITH want AS MATERIALIZED (
 		SELECT u.id, r.pk, r.type FROM unnest($3::text[]) AS u (id)
 		LEFT JOIN LATERAL (SELECT d.pk, d.type FROM resources d WHERE d.tenant = $1 AND d.id = u.id AND d.type <> '' ORDER BY d.id LIMIT 1) r ON true
-	), known AS (SELECT DISTINCT pk, type, id FROM want WHERE pk IS NOT NULL)
-	SELECT w.pk, w.type, w.id, true FROM known w
-	WHERE w.pk NOT IN (SELECT m.member FROM members m WHERE m.tenant = $1 AND m.grp = $2)
+	), differ AS MATERIALIZED (
+		SELECT w.pk, w.type, w.id, m.member FROM (SELECT DISTINCT pk, type, id FROM want WHERE pk IS NOT NULL) w
+		FULL JOIN (SELECT m.member FROM members m WHERE m.tenant = $1 AND m.grp = $2) m ON m.member = w.pk
+		WHERE w.pk IS NULL OR m.member IS NULL
+	)
+	SELECT pk, type, id, true FROM differ WHERE pk IS NOT NULL
 	UNION ALL
-	SELECT m.member, d.type, d.id, false FROM members m JOIN resources d ON d.tenant = $1 AND d.pk = m.member
-	WHERE m.tenant = $1 AND m.grp = $2 AND m.member NOT IN (SELECT pk FROM known)
+	SELECT x.member, d.type, d.id, false FROM differ x CROSS JOIN LATERAL (
+		SELECT r.type, r.id FROM resources r WHERE r.tenant = $1 AND r.pk = x.member AND r.type <> '' ORDER BY r.pk LIMIT 1) d
+	WHERE x.pk IS NULL
 	UNION ALL
 	SELECT 0, '', id, true FROM want WHERE pk IS NULL`
 

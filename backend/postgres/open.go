@@ -108,6 +108,10 @@ func (db *DB) Ping(ctx context.Context) error {
 		if from > db.version {
 			return unavailable(tooOld(from, db.version), tooOld(from, db.version).Error())
 		}
+		// A copy that begins sees only instances that have announced themselves.
+		if _, half, err := t.one(ctx, `SELECT 1 FROM meta WHERE tenant = 0 AND key = 'transfer'`); err != nil || half && !db.o.Unfinished {
+			return cmp.Or(err, unavailable(transfer.ErrUnfinished, transfer.ErrUnfinished.Error()))
+		}
 		_, readOnly, err := t.one(ctx, `SELECT 1 WHERE current_setting('transaction_read_only')::boolean`)
 		if err == nil && readOnly {
 			err = scim.Unavailable(errors.New("postgres: the database is read-only"))

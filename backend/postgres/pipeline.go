@@ -75,13 +75,20 @@ func (t *session) eachFiltered(ctx context.Context, sql string, args []any, f fu
 
 // flush sends what is queued in one round trip. The first error ends it: what
 // follows the statement that failed is not carried out.
-func (t *session) flush(ctx context.Context) (err error) {
+func (t *session) flush(ctx context.Context) error {
+	err := t.send(ctx)
+	// Whatever the caller makes of it.
+	t.useless = t.useless || gone(err) || outdated(err)
+	return err
+}
+
+func (t *session) send(ctx context.Context) (err error) {
 	queue := t.queue
 	t.queue = nil
 	if len(queue) == 0 {
 		return nil
 	}
-	last := queue[len(queue)-1].sql == "COMMIT"
+	last := queue[len(queue)-1].sql == "COMMIT" && !t.readOnly
 	if last {
 		longer, stop := graced(ctx)
 		defer stop()

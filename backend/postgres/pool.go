@@ -30,8 +30,8 @@ func (db *DB) config(url string) (*pgxpool.Config, error) {
 		return nil, fmt.Errorf("the URL of the database %w", err)
 	}
 	c, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		return nil, err
+	if err != nil { // its text may hold a part of a password
+		return nil, errors.New("the URL of the database has a setting that can't be read, such as pool_max_conns; leave it out")
 	}
 	c.MaxConns = int32(db.o.MaxConns)
 	c.MinIdleConns = 1

@@ -36,7 +36,7 @@ func (db *DB) pruneForever() {
 			continue
 		}
 		pruned = time.Now()
-		if err := db.prune(db.life); err != nil && db.life.Err() == nil && !errors.Is(err, errClosed) {
+		if err := db.prune(db.life); err != nil && db.life.Err() == nil && !errors.Is(err, closed) {
 			db.o.Logger.Warn("postgres: what is too old was not removed; it is tried again later", "err", err)
 		}
 	}
@@ -44,24 +44,14 @@ func (db *DB) pruneForever() {
 
 // prune removes what is too old, in small steps between which others write.
 func (db *DB) prune(ctx context.Context) error {
-	tenants, err := db.tenantsOf(ctx, `SELECT tenant FROM tenants WHERE removed IS NULL`)
-	if err != nil {
-		return err
-	}
 	oldest := db.o.Now().AddDate(0, 0, -db.o.HistoryDays).UnixMilli()
-	for _, s := range tenants {
+	return db.each(ctx, `SELECT tenant FROM tenants WHERE removed IS NULL`, func(s *Store) error {
 		undeletable := db.undeletable()
-		if err := s.inSteps(ctx, func(t *session) (int64, error) { return t.purgeOnce(ctx, undeletable) }); err != nil {
+		if err := s.inSteps(ctx, func(t *session) (int64, error) { return t.purgeOnce(ctx, undeletable) }); err != nil || db.o.HistoryDays <= 0 {
 			return err
 		}
-		if db.o.HistoryDays <= 0 {
-			continue
-		}
-		if err := s.inSteps(ctx, func(t *session) (int64, error) { return t.pruneOnce(ctx, oldest) }); err != nil {
-			return err
-		}
-	}
-	return nil
+		return s.inSteps(ctx, func(t *session) (int64, error) { return t.pruneOnce(ctx, oldest) })
+	})
 }
 
 // inSteps runs step in transactions until it removes fewer than pruneStep rows.

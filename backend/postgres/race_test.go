@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -305,7 +303,6 @@ func TestTurmoil(t *testing.T) {
 		rounds = 15
 	}
 	var wg sync.WaitGroup
-	var busy atomic.Int64
 	for w := range 12 {
 		wg.Go(func() {
 			for range rounds {
@@ -313,8 +310,6 @@ func TestTurmoil(t *testing.T) {
 				var e *scim.Error
 				switch {
 				case err == nil, errors.Is(err, scim.ErrNotFound), errors.As(err, &e) && e.Type == scim.TypeInvalidValue:
-				case e != nil && e.Status == http.StatusServiceUnavailable && strings.Contains(err.Error(), "lock timeout"):
-					busy.Add(1) // it waited for ten seconds: on a machine that does much else that happens
 				default:
 					t.Errorf("%v", err)
 				}
@@ -322,9 +317,6 @@ func TestTurmoil(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := busy.Load(); n > int64(12*rounds/50) {
-		t.Errorf("%d of %d writes waited in vain for a lock", n, 12*rounds)
-	}
 	noTraces(t, dbs[0], "refs") // a document may name whom a delete has just taken away
 	n, err := dbs[0].Int(t.Context(), `SELECT count(*) FROM resources r WHERE r.version <> (
 		SELECT c.version FROM changes c WHERE c.tenant = r.tenant AND c.id = r.id ORDER BY c.seq DESC LIMIT 1)`)

@@ -28,6 +28,10 @@ type session struct {
 	counts map[string]int64 // by how much the transaction changes the number of resources of a type
 	batch  *batch           // of which the session is, if any
 	stage  stage
+
+	moved    scim.Members // for the trace, once the transaction is committed: it may begin again
+	readOnly bool         // the end of the transaction changes nothing, and may be cancelled and lost
+	useless  bool         // the connection is not to be used again
 }
 
 // stage is how far the session's own transaction is.
@@ -48,6 +52,7 @@ const slots = 64
 func (s *Store) read(ctx context.Context, f func(*session) error) error {
 	return s.retried(ctx, func() error {
 		return s.session(ctx, func(t *session) error {
+			t.readOnly = true
 			return t.transaction(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", f)
 		})
 	})
@@ -95,6 +100,9 @@ func (t *session) writing(ctx context.Context, f func(*session) error) error {
 		t.db.tenants.CompareAndDelete(t.store.tenant, t.tenant)
 		return errRemoved
 	}
+	if m := t.moved; err == nil && len(m.Added)+len(m.Removed) > 0 {
+		t.trace.Note(func(n *scim.TraceNotes) { n.Members = m })
+	}
 	return err
 }
 
@@ -127,7 +135,7 @@ func (t *session) transaction(ctx context.Context, begin string, f func(*session
 		return err // of f, which may not have found what it asked for
 	case err == nil:
 		return errors.New("postgres: the transaction was over before its commit")
-	case t.stage < finishing, errors.Is(err, errAborted), pgconn.SafeToRetry(err),
+	case t.readOnly, t.stage < finishing, errors.Is(err, errAborted), pgconn.SafeToRetry(err),
 		// What the server says before it has answered the commit means that there
 		// was none; but not what a proxy says in its place.
 		errors.As(err, &refused) && !strings.HasPrefix(refused.Code, "08"):
@@ -168,7 +176,7 @@ func (s *Store) session(ctx context.Context, f func(*session) error) error {
 	}
 	t.trace = scim.TraceOf(ctx) // without what finds the tenant
 	err = f(t)
-	if gone(err) && !t.conn.IsClosed() { // it leads to a server that is of no use
+	if t.useless && !t.conn.IsClosed() {
 		over, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		_ = t.conn.Close(over)
@@ -219,7 +227,8 @@ func (t *session) found(ctx context.Context) error {
 }
 
 // Most times that a transaction begins again: after a deadlock or the like, and
-// after a connection was lost.
+// after a connection was lost. One whose plans are too old is replaced by
+// another, which may be as old: all of them may be.
 const (
 	mostCollisions = 12
 	mostLosses     = 2
@@ -227,7 +236,7 @@ const (
 
 // retried runs a whole transaction until it succeeds or must not be tried again.
 func (s *Store) retried(ctx context.Context, try func() error) error {
-	collisions, losses := 0, 0
+	collisions, losses, olds := 0, 0, 0
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -241,6 +250,9 @@ func (s *Store) retried(ctx context.Context, try func() error) error {
 			collisions++
 		case !errors.As(err, &lost) && gone(err) && losses < mostLosses:
 			losses++
+		case outdated(err) && olds <= s.db.o.MaxConns:
+			olds++
+			continue
 		default:
 			return outward(ctx, err)
 		}

@@ -173,12 +173,24 @@ func (s *Source) Since(ctx context.Context) (n int64, err error) {
 		return 0, explain(err)
 	}
 	defer func() { err = errors.Join(err, c.Close(context.WithoutCancel(ctx))) }()
-	var tenants []int32
-	for _, t := range s.tenants {
-		tenants = append(tenants, t)
+	// Not those behind the last: some of them may be of that moment, and some that
+	// were under way then may not.
+	for _, tenant := range s.tenants {
+		var first *int64
+		var now, then int64
+		if err := c.QueryRow(ctx, `SELECT min(seq), count(*) FROM changes WHERE tenant = $1`, tenant).Scan(&first, &now); err != nil {
+			return n, err
+		}
+		if first == nil {
+			continue
+		}
+		// What came before it has been pruned meanwhile.
+		if err := s.conn.QueryRow(ctx, `SELECT count(*) FROM changes WHERE tenant = $1 AND seq >= $2`, tenant, *first).Scan(&then); err != nil {
+			return n, err
+		}
+		n += now - then
 	}
-	err = c.QueryRow(ctx, `SELECT count(*) FROM changes WHERE tenant = ANY($1) AND seq > $2`, tenants, s.h.Changes).Scan(&n)
-	return n, err
+	return n, nil
 }
 
 // Close implements transfer.Source.

@@ -70,8 +70,9 @@ func (t *session) membersOf(id string, row func() *entry) {
 			*list = append(*list, m)
 			return err
 		},
-		done: func(int64) {
-			if e := row(); e != nil && e.members <= eagerMembers {
+		done: func(read int64) {
+			// In a batch each statement sees its own moment: the group may have become too large.
+			if e := row(); e != nil && (read > 0 || e.members == 0) {
 				e.r.Members = each(list)
 			}
 		}})

@@ -30,6 +30,10 @@ func (t *session) unlink(ctx context.Context, row *entry, target string, had *he
 	for _, d := range stored.DropReferences(&doc, target) {
 		rec.deltas = append(rec.deltas, changelog.Of(doc.Type, d))
 	}
+	if len(rec.deltas) == 0 { // somebody else has, before row was locked
+		t.later(`DELETE FROM refs WHERE tenant = $1 AND res = $2 AND target = $3`, t.tenant, row.pk, escape(target))
+		return nil
+	}
 	t.db.o.Encode(&doc)
 	d := draftOf(&doc)
 	d.held, d.taken = had, new([]claim) // it claims nothing that it did not hold

@@ -47,6 +47,25 @@ func (db *DB) Waiting(tenant, typ string) int {
 	return len(v.waiting)
 }
 
+// HoldCreates keeps creates of a type waiting until depart is called: those that
+// wait then go together.
+func (db *DB) HoldCreates(tenant, typ string) (depart func()) {
+	v := db.Tenant(tenant).convoy(typ)
+	add := func(lanes int) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.lanes += lanes
+		v.next()
+	}
+	add(-1000)
+	return func() { add(1000) }
+}
+
+// ExecIn runs a statement in the transaction of a batch.
+func ExecIn(ctx context.Context, b scim.Backend, query string) error {
+	return b.(*batch).eachFiltered(ctx, query, nil, nil)
+}
+
 // Exec runs a statement.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) error {
 	return db.Tenant("").peek(ctx, func(t *session) error {

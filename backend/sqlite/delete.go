@@ -248,7 +248,7 @@ func (db *DB) finishDeletes() {
 			more, err = db.writer.finishSlice()
 			return err
 		})
-		if errors.Is(err, context.Canceled) || errors.Is(err, errClosed) {
+		if errors.Is(err, context.Canceled) || errors.Is(err, closed) {
 			return
 		}
 		if err != nil {

@@ -160,7 +160,8 @@ func (t *session) removeMembers(row *entry, refs []scim.MemberRef) (removed []me
 }
 
 // setMembers makes the members those named, and returns the difference. It
-// reads what is there once and writes only what differs.
+// reads what is there once and writes only what differs. Who is being deleted goes
+// by that.
 func (t *session) setMembers(row *entry, a *scim.Attribute, refs []scim.MemberRef) (added, removed []member, err error) {
 	keep := make(map[int64]bool, len(refs))
 	for _, ref := range refs {
@@ -172,7 +173,7 @@ func (t *session) setMembers(row *entry, a *scim.Attribute, refs []scim.MemberRe
 			keep[m.pk] = true
 		}
 	}
-	err = t.each(`SELECT m.member, d.id, d.type FROM members m CROSS JOIN resources d ON d.pk = m.member WHERE m.grp = ?`,
+	err = t.each(`SELECT m.member, d.id, d.type FROM members m CROSS JOIN resources d ON d.pk = m.member WHERE m.grp = ? AND d.type > 0`,
 		func(st *sqlite.Stmt) error {
 			if pk := st.ColumnInt64(0); !keep[pk] {
 				removed = append(removed, t.memberOf(pk, st.ColumnText(1), st.ColumnInt64(2)))

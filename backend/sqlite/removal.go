@@ -56,7 +56,7 @@ func (db *DB) finishRemovals() {
 			more, err = db.writer.removeSlice(min(db.o.SliceRows, pruneStep))
 			return err
 		})
-		if errors.Is(err, context.Canceled) || errors.Is(err, errClosed) {
+		if errors.Is(err, context.Canceled) || errors.Is(err, closed) {
 			return
 		}
 		if err != nil {

@@ -11,8 +11,12 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// errClosed is the error of calls after Close.
-var errClosed = scim.Unavailable(errors.New("sqlite: the database is closed"))
+// errClosed is the error of calls after Close, and closed its cause, which tells
+// it from others.
+var (
+	closed    = errors.New("sqlite: the database is closed")
+	errClosed = scim.Unavailable(closed)
+)
 
 // mostBatch bounds how long a transaction takes more writes in.
 const mostBatch = 20 * time.Millisecond
