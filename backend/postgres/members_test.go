@@ -161,7 +161,7 @@ func TestResetLargeGroup(t *testing.T) {
 		size = 5_000
 	}
 	db := fresh(t, postgres.Options{})
-	s := db.Tenant("a")
+	s := db.Tenant("default") // whose number is 1
 	g := create(t, s, group(t, "g"))
 	for _, q := range []string{
 		`INSERT INTO resources (tenant, pk, type, id, seq, version, created, modified, text)
