@@ -99,6 +99,7 @@ var removals = []string{
 	removal("doomed"), removal("tokens"), removal("members"), removal("refs"), removal("attrs"), removal("uniq"), removal("resources"),
 	removal("deleted_groups"), removal("deleted"), removal("changes_people"), removal("changes"), removal("counts"), removal("meta"),
 	removal("instances"), removal("ended"), removal("revisions"), removal("guard_people"), removal("guards"), removal("rates"),
+	removal("glass_blocks"), removal("glass_lookups"), removal("glass_writers"), removal("glass_pruning"),
 }
 
 func removal(table string) string {
