@@ -77,6 +77,27 @@ func Verify(ctx context.Context, path string) (err error) {
 	return nil
 }
 
+// Fold brings what is in the log beside the database file at path into the file
+// itself, so that the file is whole without it. No other process may have it open.
+func Fold(ctx context.Context, path string) (err error) {
+	c, err := openConn(path, sqlite.OpenReadWrite)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	c.SetInterrupt(ctx.Done())
+	err = c.each("PRAGMA wal_checkpoint(TRUNCATE)", func(st *sqlite.Stmt) error {
+		if st.ColumnInt64(0) != 0 {
+			return errors.New("somebody else has it open")
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("sqlite: %s: %w", path, explain(err))
+	}
+	return nil
+}
+
 // syncFolder makes a rename in a folder durable.
 func syncFolder(dir string) error {
 	f, err := os.Open(dir)

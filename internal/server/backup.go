@@ -87,13 +87,15 @@ func (f *restoreFlags) run(ctx context.Context, s Settings, stdout io.Writer) (e
 		return fmt.Errorf("%s was not restored: %w", printable(f.File), err)
 	}
 	if there {
-		aside, err := setAside(path, time.Now())
+		aside, err := swap(ctx, fresh, path, time.Now())
 		if err != nil {
-			return err
+			return fmt.Errorf("%s was not restored: %w", printable(f.File), err)
 		}
 		fmt.Fprintf(stdout, "set aside: %s\n", visible(aside))
+	} else if err := os.Rename(fresh, path); err != nil {
+		return err
 	}
-	if err := errors.Join(os.Rename(fresh, path), syncFolder(s.DataDir)); err != nil {
+	if err := syncFolder(s.DataDir); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "restored %s\n", visible(path))
@@ -132,16 +134,63 @@ func (f *restoreFlags) checked(ctx context.Context, fresh string) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// setAside gives a database, with what belongs to it, another name.
-func setAside(path string, now time.Time) (aside string, err error) {
-	aside = path + ".before-restore-" + now.UTC().Format("20060102-150405")
-	if _, err := os.Lstat(aside); err == nil {
-		return "", fmt.Errorf("%s exists already", printable(aside))
+// swap puts a database in the place of another, which keeps a second name
+// until it has lost the first: at no time is there none. What a crash has left in
+// the log beside the old one is brought into it, or, if it is too damaged for
+// that, set aside with it.
+func swap(ctx context.Context, fresh, path string, now time.Time) (kept string, err error) {
+	aside := path + ".before-restore-" + now.UTC().Format("20060102-150405")
+	if err := second(path, aside); err != nil {
+		return "", err
 	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if e := os.Rename(path+suffix, aside+suffix); e != nil && (suffix == "" || !errors.Is(e, fs.ErrNotExist)) {
-			err = errors.Join(err, e)
+	defer func() {
+		if err != nil {
+			_ = os.Remove(aside)
+		}
+	}()
+	if filled(path + "-wal") {
+		if err := second(path+"-wal", aside+"-wal"); err != nil {
+			return "", err
+		}
+		defer func() {
+			if err != nil && filled(aside+"-wal") { // the old one is of no use without it
+				if e := second(aside+"-wal", path+"-wal"); e != nil && !errors.Is(e, fs.ErrExist) {
+					err = errors.Join(err, e)
+					return
+				}
+			}
+			if err != nil || !filled(aside+"-wal") {
+				_ = os.Remove(aside + "-wal")
+			}
+		}()
+	}
+	_ = sqlite.Fold(ctx, path) // the log is empty then, by both names
+	// The log of one database must never be beside another.
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", bare(err)
 		}
 	}
-	return aside, err
+	return aside, bare(os.Rename(fresh, path))
+}
+
+// filled reports whether there is a file with something in it.
+func filled(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.Size() > 0
+}
+
+// second gives a file a second name, which must be free: a copy of it where the
+// file system has no links.
+func second(file, name string) error {
+	err := os.Link(file, name)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		if err = copyFile(file, name); err != nil && !errors.Is(err, fs.ErrExist) {
+			_ = os.Remove(name)
+		}
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s: %w", printable(name), bare(err))
+	}
+	return bare(err)
 }

@@ -132,3 +132,33 @@ func TestBenchPopulate(t *testing.T) {
 		}
 	}
 }
+
+// TestBenchRefuses: what holds people, or is served, is no place for a bench.
+func TestBenchRefuses(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.create("ada")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	const others = "holds others than the people of this population"
+	for _, name := range []string{"populate", "self"} {
+		if out, err := bench(t, nil, name, "--data", r.data, "--users", "30"); err == nil || !strings.Contains(out, others+"; --yes") || !strings.Contains(out, "(1 users)") {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	if out, err := bench(t, nil, "populate", "--data", r.data, "--users", "30", "--yes"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	served, db := instances(t, 1)
+	waitFor(t, "the refusal of a database that is served", func() bool {
+		out, err := bench(t, nil, "populate", "--database", db, "--users", "30", "--yes")
+		return err != nil && strings.Contains(out, "1 instances of rollcall serve this database")
+	})
+	if err := served[0].stop(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := bench(t, nil, "populate", "--database", db, "--users", "30", "--yes"); err != nil {
+		t.Errorf("after it has stopped: %v\n%s", err, out)
+	}
+}

@@ -52,18 +52,45 @@ func (f copyFlags) copyRemote(ctx context.Context, from, to location, types []*s
 		return &usageError{err}
 	}
 	name := cmp.Or(f.Tenant, tenant.Default)
+	verify := func(s store) error {
+		m := newMeter(stderr, "verifying")
+		r, err := remote.Verify(ctx, remote.Job{Client: client, Types: types, Store: s, Progress: m.progress})
+		m.end()
+		if err != nil {
+			return err
+		}
+		writeReport(stdout, r, true)
+		if r.Faulty > 0 {
+			return fmt.Errorf("%w: %d differences", errDiffers, r.Faulty)
+		}
+		return nil
+	}
+	verified := false
 	if !f.Verify {
 		err := whileUnfinished(ctx, from, to, name, types, func(s store) error {
+			resumed, err := inUse(ctx, s, types)
+			if err != nil {
+				return err
+			}
 			m := newMeter(stderr, "copying")
 			r, err := remote.Copy(ctx, remote.Job{Client: client, Types: types, Store: s, Progress: m.progress})
 			m.end()
 			writeReport(stdout, r, false)
 			if err == nil && r.Faulty > 0 {
-				err = fmt.Errorf("%d resources could not be copied; put them right in the source, and run the same command again", r.Faulty)
+				err = fmt.Errorf("%d faults; put them right in the source, and run the same command again", r.Faulty)
 			}
-			return err
+			if err != nil || !resumed {
+				return err
+			}
+			if err := verify(s); errors.Is(err, errDiffers) {
+				return fmt.Errorf("%w; the source was changed since an earlier run began this copy, which stays unfinished: empty the target and copy again", err)
+			} else if err != nil {
+				return err
+			}
+			verified = true
+			return nil
 		})
-		if err != nil {
+		if err != nil || verified {
 			return err
 		}
 	}
@@ -72,17 +99,18 @@ func (f copyFlags) copyRemote(ctx context.Context, from, to location, types []*s
 		return err
 	}
 	defer close()
-	m := newMeter(stderr, "verifying")
-	r, err := remote.Verify(ctx, remote.Job{Client: client, Types: types, Store: db.tenant(name), Progress: m.progress})
-	m.end()
-	if err != nil {
-		return err
+	return verify(db.tenant(name))
+}
+
+// inUse reports whether a store has resources of one of the types.
+func inUse(ctx context.Context, s store, types []*scim.ResourceType) (bool, error) {
+	for _, t := range types {
+		page, err := s.List(ctx, scim.Query{Type: t, StartIndex: 1, Count: 1, NoTotal: true})
+		if err != nil || len(page.Resources) > 0 {
+			return err == nil, err
+		}
 	}
-	writeReport(stdout, r, true)
-	if r.Faulty > 0 {
-		return fmt.Errorf("the target does not hold what the source does: %d differences", r.Faulty)
-	}
-	return nil
+	return false, nil
 }
 
 // whileUnfinished runs f with a tenant of a target that nobody serves until f

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,6 +20,8 @@ type exportFlags struct {
 	File   string `arg:"" name:"file" help:"file to write, which must not exist; \"-\" is the standard output"`
 	Tenant string `name:"tenant" placeholder:"NAME" help:"export one tenant (default: all)"`
 }
+
+var errExported = errors.New("exists already, and an export overwrites nothing")
 
 // run writes all that the directory holds, but what is never returned.
 func (f *exportFlags) run(ctx context.Context, s Settings, stdout, stderr io.Writer) (err error) {
@@ -35,26 +38,27 @@ func (f *exportFlags) run(ctx context.Context, s Settings, stdout, stderr io.Wri
 		return err
 	}
 	defer src.Close()
-	out, part := stdout, ""
+	out := stdout
 	if f.File != "-" {
 		if _, err := os.Lstat(f.File); err == nil {
-			return fmt.Errorf("%s exists already, and an export overwrites nothing", printable(f.File))
+			return fmt.Errorf("%s %w", printable(f.File), errExported)
 		}
-		part = f.File + ".part"
-		file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		// A new file of ours alone, whatever is there by such a name already.
+		file, err := os.CreateTemp(filepath.Dir(f.File), filepath.Base(f.File)+".*.part")
 		if err != nil {
-			return fmt.Errorf("can't write %s: %w", printable(part), bare(err))
+			return fmt.Errorf("can't write %s: %w", printable(f.File), bare(err))
 		}
 		out = file
 		defer func() {
 			if err == nil {
 				err = file.Sync()
 			}
-			if err = errors.Join(err, file.Close()); err != nil {
-				_ = os.Remove(part)
-				return
+			if err = errors.Join(err, file.Close()); err == nil {
+				err = settle(file.Name(), f.File)
 			}
-			err = errors.Join(os.Rename(part, f.File), syncFolder(filepath.Dir(f.File)))
+			if err != nil {
+				_ = os.Remove(file.Name())
+			}
 		}()
 	}
 	secrets := 0
@@ -83,4 +87,24 @@ func (f *exportFlags) run(ctx context.Context, s Settings, stdout, stderr io.Wri
 			grouped(int64(secrets)))
 	}
 	return nil
+}
+
+// settle gives a file its name, unless there is another of that name by now.
+func settle(part, name string) error {
+	err := os.Link(part, name)
+	if err != nil && !errors.Is(err, fs.ErrExist) { // not every file system has links
+		var taken *os.File
+		if taken, err = os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			err = errors.Join(taken.Close(), os.Rename(part, name))
+		}
+	} else if err == nil {
+		err = os.Remove(part)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s %w", printable(name), errExported)
+	}
+	if err != nil {
+		return fmt.Errorf("can't write %s: %w", printable(name), bare(err))
+	}
+	return syncFolder(filepath.Dir(name))
 }

@@ -18,3 +18,9 @@ func (s *Settings) SetMigrations(files fs.FS) { s.migrations = files }
 
 // SetBeat changes how often an instance tells the others that it is there.
 func (s *Settings) SetBeat(d time.Duration) { s.beat = d }
+
+// Swap is how restore puts a database in the place of another.
+var Swap = swap
+
+// Settle is how an export gets its name.
+var Settle = settle

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -38,8 +39,11 @@ type fleet struct {
 	keys  func([][]byte) // told the keys of cursors, which may have been replaced
 
 	mu     sync.Mutex
-	ended  map[string]bool   // sessions of the console
-	warned map[string]string // instance → what was last warned of
+	loaded bool                 // ended is known
+	ended  map[string]bool      // sessions of the console, as the database has them
+	own    map[string]time.Time // those that ended here, and until when they were good
+	unsent map[string]bool      // those of own that the database has not been told
+	warned map[string]string    // instance → what was last warned of
 	stop   func()
 }
 
@@ -67,6 +71,8 @@ func (d *directory) join(ctx context.Context, self status) {
 		tokens, key := d.tokensDigest()
 		return facts{self.Version, host, self.PID, self.Started, self.Listen, self.Base, self.Open, d.s.Profile.Name, d.typesDigest(), tokens, key}
 	}
+	// Before the first request: nobody is let in by a login that has ended.
+	f.learnEnded(ctx)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var task sync.WaitGroup
 	f.stop = func() { cancel(); task.Wait() }
@@ -88,7 +94,8 @@ func (d *directory) join(ctx context.Context, self status) {
 // newFleet returns the fleet of an instance that has not joined it yet.
 func newFleet(db *postgres.DB, log *slog.Logger, beat time.Duration, keys func([][]byte)) *fleet {
 	host, _ := os.Hostname()
-	return &fleet{db: db, name: strconv.Itoa(os.Getpid()) + "@" + cmp.Or(host, "?"), log: log, beat: cmp.Or(beat, defaultBeat), id: rand.Text(), keys: keys, ended: map[string]bool{}, warned: map[string]string{}}
+	return &fleet{db: db, name: strconv.Itoa(os.Getpid()) + "@" + cmp.Or(host, "?"), log: log, beat: cmp.Or(beat, defaultBeat), id: rand.Text(), keys: keys,
+		own: map[string]time.Time{}, unsent: map[string]bool{}, warned: map[string]string{}}
 }
 
 // leave takes this instance out of the fleet.
@@ -113,13 +120,8 @@ func (f *fleet) round(ctx context.Context) {
 	if others, err := f.db.Announce(ctx, f.id, string(text)); err == nil {
 		f.compare(self, others)
 	}
-	if ids, err := f.db.EndedSessions(ctx); err == nil {
-		f.mu.Lock()
-		for _, id := range ids {
-			f.ended[id] = true
-		}
-		f.mu.Unlock()
-	}
+	_ = f.tellEnded(ctx) // again in the next round
+	f.learnEnded(ctx)
 	if keys, err := f.db.CursorKeys(ctx); err == nil && len(keys) > 0 {
 		f.keys(keys)
 	}
@@ -168,19 +170,67 @@ func (f *fleet) sessions(keys func() [][]byte) *console.SharedSessions {
 		Keys: keys,
 		End: func(id string, until time.Time) {
 			f.mu.Lock()
-			f.ended[id] = true
+			f.own[id], f.unsent[id] = until, true
 			f.mu.Unlock()
 			ctx, cancel := context.WithTimeout(context.Background(), defaultBeat)
 			defer cancel()
-			if err := f.db.EndSession(ctx, id, until); err != nil {
-				f.log.Error("a logout could not be made known to the other instances", "error", err)
+			if err := f.tellEnded(ctx); err != nil {
+				f.log.Error("a logout could not be made known to the other instances yet", "error", err)
 			}
 		},
 		Ended: func(id string) bool {
 			f.mu.Lock()
 			defer f.mu.Unlock()
-			return f.ended[id]
+			_, here := f.own[id]
+			return here || f.ended[id] || !f.loaded
 		},
+	}
+}
+
+// tellEnded tells the database of the logouts here that it does not know.
+func (f *fleet) tellEnded(ctx context.Context) error {
+	f.mu.Lock()
+	unsent := slices.Collect(maps.Keys(f.unsent))
+	f.mu.Unlock()
+	for _, id := range unsent {
+		f.mu.Lock()
+		until := f.own[id]
+		f.mu.Unlock()
+		if err := f.db.EndSession(ctx, id, until); err != nil {
+			return err
+		}
+		f.mu.Lock()
+		delete(f.unsent, id)
+		f.mu.Unlock()
+	}
+	return nil
+}
+
+// endedKept is how long after its end a session is remembered, for clocks that
+// are behind.
+const endedKept = time.Hour
+
+// learnEnded learns from the database which sessions have ended, and forgets
+// those whose time has come. Until it has succeeded once, none is good.
+func (f *fleet) learnEnded(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, defaultBeat)
+	defer cancel()
+	ids, err := f.db.EndedSessions(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	maps.DeleteFunc(f.own, func(id string, until time.Time) bool {
+		over := time.Since(until) > endedKept
+		if over {
+			delete(f.unsent, id)
+		}
+		return over
+	})
+	if err != nil {
+		return
+	}
+	f.loaded, f.ended = true, make(map[string]bool, len(ids))
+	for _, id := range ids {
+		f.ended[id] = true
 	}
 }
 

@@ -222,6 +222,43 @@ func TestInstancesSession(t *testing.T) {
 	waitFor(t, "the logout at the other instance", func() bool { return one.do("GET", "/looking-glass", "").status == http.StatusSeeOther })
 }
 
+// TestInstancesLateLogout: a logout that the database could not be told at once
+// is told later, and an instance that begins later knows of it from the start.
+func TestInstancesLateLogout(t *testing.T) {
+	t.Parallel()
+	both, db := instances(t, 2)
+	one, two := &glassBrowser{r: both[0]}, &glassBrowser{r: both[1]}
+	if a := one.login(testToken); a.status != http.StatusSeeOther {
+		t.Fatalf("login: %d %s", a.status, a.body)
+	}
+	kept := one.cookie
+	two.cookie = kept
+	if a := two.do("GET", "/looking-glass", ""); a.status != 200 {
+		t.Fatalf("at the other: %d", a.status)
+	}
+	pgtest.Exec(t, db, `ALTER TABLE ended RENAME TO away`)
+	if a := one.do("POST", "/looking-glass/logout", "x=y", "Origin: "+both[0].url); a.status != http.StatusSeeOther {
+		t.Errorf("logout: %d %s", a.status, a.body)
+	}
+	one.cookie = kept
+	if a := one.do("GET", "/looking-glass", ""); a.status != http.StatusSeeOther {
+		t.Errorf("after the logout, there: %d", a.status)
+	}
+	if !strings.Contains(both[0].log.String(), "a logout could not be made known to the other instances yet") {
+		t.Error("nothing is said")
+	}
+	blind := &glassBrowser{r: instance(t, db), cookie: kept}
+	if a := blind.do("GET", "/looking-glass", ""); a.status != http.StatusSeeOther {
+		t.Errorf("an instance that can't know which logins have ended takes them for good: %d", a.status)
+	}
+	pgtest.Exec(t, db, `ALTER TABLE away RENAME TO ended`)
+	waitFor(t, "the logout at the other instance", func() bool { return two.do("GET", "/looking-glass", "").status == http.StatusSeeOther })
+	late := &glassBrowser{r: instance(t, db), cookie: kept}
+	if a := late.do("GET", "/looking-glass", ""); a.status != http.StatusSeeOther {
+		t.Errorf("an instance that began after the logout: %d", a.status)
+	}
+}
+
 // TestInstancesKeys: new keys for cursors reach all instances without a restart.
 func TestInstancesKeys(t *testing.T) {
 	t.Parallel()

@@ -137,6 +137,8 @@ func (s *Settings) schemas() (transfer.Schemas, []*scim.ResourceType, error) {
 	}}, types, nil
 }
 
+var errDiffers = errors.New("the target does not hold what the source does")
+
 // check compares two directories and says what came of it.
 func check(ctx context.Context, out, stderr io.Writer, src, made transfer.Source) error {
 	m := newMeter(stderr, "verifying")
@@ -151,7 +153,7 @@ func check(ctx context.Context, out, stderr io.Writer, src, made transfer.Source
 			"Stop what serves it before you copy for good.\n", since)
 	}
 	if len(differ) > 0 {
-		return errors.New("the target does not hold what the source does")
+		return errDiffers
 	}
 	return nil
 }
