@@ -155,7 +155,7 @@ func (db *DB) finishDeletes() {
 		}
 		return err
 	})
-	if err != nil && ctx.Err() == nil && !errors.Is(err, closed) {
+	if err != nil && ctx.Err() == nil && !errors.Is(err, errOver) {
 		db.o.Logger.Error("postgres: a delete is not finished; it is tried again later", "err", err)
 	}
 }
@@ -166,7 +166,7 @@ func (db *DB) each(ctx context.Context, query string, f func(*Store) error) erro
 	tenants, err := db.tenantsOf(ctx, query)
 	for _, s := range tenants {
 		e := f(s)
-		if err = errors.Join(err, e); e != nil && (ctx.Err() != nil || Unreachable(e) || errors.Is(e, closed)) {
+		if err = errors.Join(err, e); e != nil && (ctx.Err() != nil || Unreachable(e) || errors.Is(e, errOver)) {
 			break
 		}
 	}

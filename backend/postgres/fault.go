@@ -14,11 +14,11 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// errClosed is the error of calls after Close, and closed its cause, which tells
+// errClosed is the error of calls after Close, and errOver its cause, which tells
 // it from others.
 var (
-	closed    = errors.New("postgres: the database is closed")
-	errClosed = scim.Unavailable(closed)
+	errOver   = errors.New("postgres: the database is closed")
+	errClosed = scim.Unavailable(errOver)
 )
 
 // code returns the SQLSTATE of an error that the server sent, or "".

@@ -36,7 +36,7 @@ func (db *DB) pruneForever() {
 			continue
 		}
 		pruned = time.Now()
-		if err := db.prune(db.life); err != nil && db.life.Err() == nil && !errors.Is(err, closed) {
+		if err := db.prune(db.life); err != nil && db.life.Err() == nil && !errors.Is(err, errOver) {
 			db.o.Logger.Warn("postgres: what is too old was not removed; it is tried again later", "err", err)
 		}
 	}

@@ -62,7 +62,7 @@ func (db *DB) finishRemovals() {
 	for pauses := 0; pauses < mostSettles; {
 		n, err := db.removeSlice(db.life, min(db.o.SliceRows, pruneStep))
 		switch {
-		case db.life.Err() != nil || errors.Is(err, closed):
+		case db.life.Err() != nil || errors.Is(err, errOver):
 			return
 		case err != nil:
 			db.o.Logger.Error("postgres: a tenant's rows are not all removed; it is tried again later", "err", err)

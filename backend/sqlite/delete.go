@@ -248,7 +248,7 @@ func (db *DB) finishDeletes() {
 			more, err = db.writer.finishSlice()
 			return err
 		})
-		if errors.Is(err, context.Canceled) || errors.Is(err, closed) {
+		if errors.Is(err, context.Canceled) || errors.Is(err, errOver) {
 			return
 		}
 		if err != nil {

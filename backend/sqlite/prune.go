@@ -21,7 +21,7 @@ func (db *DB) pruneForever() {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
-		if err := db.prune(db.life); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, closed) {
+		if err := db.prune(db.life); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errOver) {
 			db.o.Logger.Warn("sqlite: what is too old was not removed; it is tried again later", "err", err)
 		}
 		select {

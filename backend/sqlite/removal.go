@@ -56,7 +56,7 @@ func (db *DB) finishRemovals() {
 			more, err = db.writer.removeSlice(min(db.o.SliceRows, pruneStep))
 			return err
 		})
-		if errors.Is(err, context.Canceled) || errors.Is(err, closed) {
+		if errors.Is(err, context.Canceled) || errors.Is(err, errOver) {
 			return
 		}
 		if err != nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// errClosed is the error of calls after Close, and closed its cause, which tells
+// errClosed is the error of calls after Close, and errOver its cause, which tells
 // it from others.
 var (
-	closed    = errors.New("sqlite: the database is closed")
-	errClosed = scim.Unavailable(closed)
+	errOver   = errors.New("sqlite: the database is closed")
+	errClosed = scim.Unavailable(errOver)
 )
 
 // mostBatch bounds how long a transaction takes more writes in.
