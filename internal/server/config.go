@@ -35,11 +35,38 @@ type Config struct {
 
 	Drain string `name:"drain" variable:"ROLLCALL_DRAIN" std:"0s" placeholder:"DURATION" help:"how long a server that is told to stop goes on answering while its readiness says no, so that a load balancer can look elsewhere first"`
 
-	LogLevel     string `name:"log-level" variable:"ROLLCALL_LOG_LEVEL LOGGING_LEVEL_ROOT" std:"INFO" placeholder:"LEVEL" help:"TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"`
-	LogFormat    string `name:"log-format" variable:"ROLLCALL_LOG_FORMAT" std:"text on a terminal, else json" placeholder:"FORMAT" help:"text or json"`
-	LookingGlass string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS SCIM_LOOKING_GLASS" std:"true" help:"recording of SCIM exchanges, and the web console at /looking-glass that shows them; false: neither"`
-	GlassKeep    string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS_KEEP" std:"10000,7d" help:"how many recorded exchanges are kept, and how many days; in memory 1,000 at most"`
-	GlassRate    string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS_RATE" std:"200" help:"exchanges a second above which reads are sampled; writes and errors are kept up to five times that"`
+	LogLevel        string `name:"log-level" variable:"ROLLCALL_LOG_LEVEL LOGGING_LEVEL_ROOT" std:"INFO" placeholder:"LEVEL" help:"TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"`
+	LogFormat       string `name:"log-format" variable:"ROLLCALL_LOG_FORMAT" std:"text on a terminal, else json" placeholder:"FORMAT" help:"text or json"`
+	LookingGlass    string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS SCIM_LOOKING_GLASS" std:"true" help:"recording of SCIM exchanges, and the web console at /looking-glass that shows them; false: neither"`
+	GlassKeep       string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS_KEEP" std:"10000,7d" help:"how many recorded exchanges are kept, and how many days; in memory 1,000 at most"`
+	GlassRate       string `kong:"-" variable:"ROLLCALL_LOOKING_GLASS_RATE" std:"200" help:"exchanges a second above which reads are sampled; writes and errors are kept up to five times that"`
+	OIDCIssuer      string `name:"oidc-issuer" mode:"directory" variable:"ROLLCALL_OIDC_ISSUER" placeholder:"URL" help:"issuer whose JWT access tokens (RFC 9068) are accepted beside other tokens; as its tokens have it in iss"`
+	OIDCAudience    string `name:"oidc-audience" mode:"directory" variable:"ROLLCALL_OIDC_AUDIENCE" placeholder:"TEXT" help:"whom its tokens must be for (aud)"`
+	OIDCScopeClaim  string `kong:"-" mode:"directory" variable:"ROLLCALL_OIDC_SCOPE_CLAIM" std:"scope, or scp" help:"claim that has the scopes"`
+	OIDCScopePrefix string `kong:"-" mode:"directory" variable:"ROLLCALL_OIDC_SCOPE_PREFIX" help:"what stands before each scope there: rollcall. for rollcall.read; scopes without it are not ours"`
+	OIDCScopes      string `kong:"-" mode:"directory" variable:"ROLLCALL_OIDC_SCOPES" std:"none" help:"scopes of a token that has no such claim"`
+	OIDCClients     string `kong:"-" mode:"directory" variable:"ROLLCALL_OIDC_CLIENTS" std:"any" help:"clients that tokens may be issued to (client_id, azp, appid or cid), comma-separated"`
+	OIDCTenantClaim string `kong:"-" mode:"directory" variable:"ROLLCALL_OIDC_TENANT_CLAIM" std:"none: all are for the default tenant" help:"claim that names the tenant"`
+	OIDCLeeway      string `kong:"-" mode:"directory" variable:"ROLLCALL_OIDC_LEEWAY" std:"1m" help:"how far the issuer's clock may be off"`
+	OutboundAllow   string `name:"outbound-allow" variable:"ROLLCALL_OUTBOUND_ALLOW" std:"the public Internet alone" placeholder:"NETWORKS" help:"networks and hosts that issuers may be at besides, comma-separated, such as 10.1.0.0/16 or keycloak.internal"`
+	OutboundCA      string `name:"outbound-ca" variable:"ROLLCALL_OUTBOUND_CA" placeholder:"FILE" help:"certificates of authorities, PEM, that issuers' certificates may come from, beside the system's"`
+
+	SignInIssuer     string `kong:"-" variable:"ROLLCALL_CONSOLE_OIDC_ISSUER" help:"issuer where people sign in to the console by OpenID Connect"`
+	SignInID         string `kong:"-" variable:"ROLLCALL_CONSOLE_OIDC_CLIENT_ID" help:"client id of the console there"`
+	SignInSecret     string `kong:"-" variable:"ROLLCALL_CONSOLE_OIDC_CLIENT_SECRET" help:"its secret; none: a public client"`
+	SignInSecretFile string `kong:"-" variable:"ROLLCALL_CONSOLE_OIDC_CLIENT_SECRET_FILE" help:"file that holds the secret"`
+	SignInName       string `kong:"-" variable:"ROLLCALL_CONSOLE_OIDC_NAME" std:"the issuer's host" help:"what the button on the login page calls the issuer"`
+	SignInRoles      string `kong:"-" variable:"ROLLCALL_CONSOLE_OIDC_ROLES_CLAIM" std:"roles" help:"claim of the ID token that says what somebody may"`
+	SignInOperators  string `kong:"-" variable:"ROLLCALL_CONSOLE_OIDC_OPERATORS" help:"values of that claim that let change things, comma-separated; in façade mode they let look"`
+	SignInViewers    string `kong:"-" variable:"ROLLCALL_CONSOLE_OIDC_VIEWERS" help:"values of that claim that let look; * is everybody who can sign in"`
+
+	MetricsToken  string `kong:"-" variable:"ROLLCALL_METRICS_TOKEN" help:"token that may read /metrics, and nothing else; none: they are for this machine alone"`
+	MetricsListen string `name:"metrics-listen" variable:"ROLLCALL_METRICS_LISTEN" placeholder:"ADDRESS" help:"listen address of /metrics alone; the other address has none then"`
+	TraceTo       string `kong:"-" variable:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT OTEL_EXPORTER_OTLP_ENDPOINT" help:"collector of OpenTelemetry that traces are sent to by OTLP over HTTP; none: there are no traces"`
+	TraceProtocol string `kong:"-" variable:"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL OTEL_EXPORTER_OTLP_PROTOCOL" std:"http/protobuf" help:"http/protobuf or http/json"`
+	TraceExporter string `kong:"-" variable:"OTEL_TRACES_EXPORTER" std:"otlp" help:"otlp, or none for no traces"`
+	TraceOff      string `kong:"-" variable:"OTEL_SDK_DISABLED" std:"false" help:"true: no traces, whatever else is set"`
+
 	ConsoleToken string `kong:"-" variable:"ROLLCALL_CONSOLE_TOKEN" help:"token that may look at the web console and change nothing; with it the console answers other machines in open and in façade mode too"`
 	MemoryLimit  string `name:"memory-limit" variable:"ROLLCALL_MEMORY_LIMIT" std:"96MiB" placeholder:"SIZE" help:"soft limit of the Go heap; GOMEMLIMIT wins; 'off' for none"`
 

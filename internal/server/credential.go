@@ -130,7 +130,7 @@ func (d *directory) identify(r *http.Request, path string) (*caller, error) {
 	text, err := auth.TokenOf(r)
 	at := slices.IndexFunc(d.methods, func(m method) bool { return err == nil && m.knows(text) })
 	switch {
-	case at < 0 && d.bearer == nil && path == "":
+	case at < 0 && d.isOpen() && path == "":
 		return &caller{Subject: "anonymous", Scopes: tenant.DefaultScopes()}, nil
 	case err != nil:
 		return nil, err

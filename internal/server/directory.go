@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
+	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/internal/password"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -29,7 +30,7 @@ type directory struct {
 	db     database
 	store  store
 	tokens []string                     // of the configuration
-	bearer *auth.Bearer                 // for them; nil: the default tenant is open to everybody
+	bearer *auth.Bearer                 // for them; nil: there are none
 	hash   func(string) (string, error) // nil: passwords are discarded
 	keys   atomic.Pointer[[][]byte]     // of cursors
 	vitals vitals
@@ -37,6 +38,7 @@ type directory struct {
 	desk   *people.Desk
 	fleet  *fleet // with PostgreSQL
 
+	verifier *oidc.Verifier
 	registry *tenant.Registry
 	methods  []method
 	houses   atomic.Pointer[houses]
@@ -108,7 +110,7 @@ func (d *directory) openStore(ctx context.Context) error {
 	if d.bearer != nil {
 		d.methods = append(d.methods[:0], configured{d.bearer})
 	}
-	d.methods = append(d.methods, managed{d.registry, d.bearer == nil})
+	d.methods = append(d.methods, managed{d.registry, d.isOpen()}, accessTokens{d.verifier, d.registry, d.s.Issuer, d.isOpen()})
 	return nil
 }
 
@@ -150,6 +152,9 @@ func (d *directory) authenticator(listen string) (auth.Authenticator, error) {
 		tokens = append(tokens[:len(tokens):len(tokens)], more...)
 	}
 	d.tokens = tokens
+	if len(tokens) == 0 && d.s.Issuer != nil {
+		return closed{}, nil
+	}
 	if len(tokens) == 0 {
 		d.log.Warn("NO TOKEN IS SET: everybody who can reach this address can read and change the directory; set SCIM_API_TOKEN",
 			"listen", listen)
@@ -164,6 +169,10 @@ func (d *directory) authenticator(listen string) (auth.Authenticator, error) {
 	d.bearer, err = auth.NewBearer(realm, tenant.Default, tokens...)
 	return d.bearer, err
 }
+
+// isOpen reports whether the default tenant needs no credentials: the
+// configuration knows no way to have any.
+func (d *directory) isOpen() bool { return d.bearer == nil && d.s.Issuer == nil }
 
 // resourceTypes are the core types with those of the folder of schemas.
 func (s *Settings) resourceTypes() ([]*scim.ResourceType, error) {

@@ -66,7 +66,7 @@ func (f doctorFlags) run(ctx context.Context, environ []string, stdout, stderr i
 	}
 	o := doctor.Options{URL: s.PactFlow.URL, Token: token, CallTimeout: s.PactFlow.CallTimeout, Write: f.Write}
 	if s.UpstreamCA != "" {
-		if o.RootCAs, err = authorities(s.UpstreamCA); err != nil {
+		if o.RootCAs, err = authorities("ROLLCALL_UPSTREAM_CA", s.UpstreamCA); err != nil {
 			return fail(err)
 		}
 	}

@@ -43,7 +43,7 @@ func (f *front) claim() error {
 	}
 	if f.s.UpstreamCA != "" {
 		var err error
-		if o.RootCAs, err = authorities(f.s.UpstreamCA); err != nil {
+		if o.RootCAs, err = authorities("ROLLCALL_UPSTREAM_CA", f.s.UpstreamCA); err != nil {
 			return err
 		}
 	}
@@ -146,17 +146,17 @@ func (f *front) layout() layout {
 func (f *front) close() {}
 
 // authorities returns the system's certificate authorities and those of a file.
-func authorities(path string) (*x509.CertPool, error) {
+func authorities(variable, path string) (*x509.CertPool, error) {
 	pool, err := x509.SystemCertPool()
 	if err != nil { // there are none
 		pool = x509.NewCertPool()
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("can't read ROLLCALL_UPSTREAM_CA=%q: %w", printable(path), bare(err))
+		return nil, fmt.Errorf("can't read %s=%q: %w", variable, printable(path), bare(err))
 	}
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("ROLLCALL_UPSTREAM_CA=%q holds no certificate in PEM form", printable(path))
+		return nil, fmt.Errorf("%s=%q holds no certificate in PEM form", variable, printable(path))
 	}
 	return pool, nil
 }

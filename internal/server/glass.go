@@ -44,7 +44,8 @@ func (srv *Server) openGlass() error {
 		Secure:  srv.secure,
 		Version: Version(),
 		Logger:  srv.log,
-		Open:    srv.isOpen() && secret == "",
+		Open:    srv.isOpen() && secret == "" && srv.s.SignIn == nil,
+		SignIn:  srv.signIn(),
 		Viewer:  func(token string) bool { return secret != "" && equal(token, secret) },
 		Admin: func(token string) bool {
 			_, err := srv.principal(token)
@@ -219,7 +220,7 @@ func (d *directory) look(o *console.Options, records *lookingglass.Options) (err
 func (f *front) look(o *console.Options, _ *lookingglass.Options) error {
 	o.Engine = f.current.Load
 	o.Facade = "PactFlow"
-	o.LoopbackOnly = f.s.ConsoleToken == ""
+	o.LoopbackOnly = f.s.ConsoleToken == "" && f.s.SignIn == nil
 	o.Admin = func(token string) bool {
 		if f.s.ConsoleToken != "" && equal(token, f.s.ConsoleToken) {
 			return false // and PactFlow does not get to see it

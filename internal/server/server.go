@@ -17,6 +17,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
+	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
@@ -53,6 +54,7 @@ type Server struct {
 	started  time.Time
 	tls      *certificate
 	glass    *glass // nil: off
+	verifier *oidc.Verifier
 	gate     gate
 	watchers []func(*finished)
 }
@@ -81,6 +83,12 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 		if srv.tls, err = loadCertificate(s.TLSCert, s.TLSKey, log); err != nil {
 			return srv, err
 		}
+	}
+	if srv.verifier, err = newVerifier(&srv.s, log); err != nil {
+		return srv, err
+	}
+	if d, ok := srv.mode.(*directory); ok {
+		d.verifier = srv.verifier
 	}
 	// A port below 1024 needs root; requests are answered only by Serve.
 	if srv.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen); err != nil {
@@ -251,6 +259,9 @@ func (srv *Server) Close() {
 	}
 	if err := srv.glass.close(); err != nil {
 		srv.log.Error("closing the Looking Glass", "error", err)
+	}
+	if srv.verifier != nil {
+		srv.verifier.Close()
 	}
 	srv.mode.close()
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/rollcall-scim/rollcall/backend/pactflow"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
+	"github.com/rollcall-scim/rollcall/internal/oidc"
+	"github.com/rollcall-scim/rollcall/internal/outbound"
 	"github.com/rollcall-scim/rollcall/scim/compat"
 )
 
@@ -49,6 +51,11 @@ type Settings struct {
 	GlassDays    int
 	GlassRate    int    // exchanges a second
 	ConsoleToken string // "": none
+
+	Outbound   outbound.Policy // whom issuers may be
+	OutboundCA string          // file
+	Issuer     *oidc.Trust     // whose access tokens are accepted; nil: nobody's
+	SignIn     *SignIn         // to the console; nil: by tokens alone
 
 	PactFlow   *pactflow.Options // façade mode; nil: the directory
 	UpstreamCA string            // file
@@ -122,6 +129,7 @@ func (c *Config) Settings() (Settings, error) {
 	if s.LogFormat != "" && s.LogFormat != "text" && s.LogFormat != "json" {
 		bad("LogFormat", c.LogFormat, "must be text or json")
 	}
+	c.oidc(&s, func(p *problem) { faults = append(faults, p) })
 	c.lookingGlass(&s, func(p *problem) { faults = append(faults, p) })
 	if s.MemoryLimit, ok = byteSize(cmp.Or(c.MemoryLimit, "96MiB")); !ok {
 		bad("MemoryLimit", c.MemoryLimit, `must be a size of at least 16MiB such as "96MiB" or "1GiB", or "off"`)

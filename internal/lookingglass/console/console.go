@@ -47,6 +47,9 @@ type Options struct {
 	// in this process alone.
 	Sessions *SharedSessions
 
+	// SignIn lets people in beside those who have a token. Nil: nobody.
+	SignIn *SignIn
+
 	// Secure reports whether the browser reaches this server by TLS, so that its
 	// cookie may be limited to that. Nil: if the request came by TLS.
 	Secure func(*http.Request) bool
@@ -67,6 +70,7 @@ type Console struct {
 	mux       *http.ServeMux
 	pages     map[string]*template.Template // by file name
 	sessions  sessions
+	seals     seals
 	scratches scratches     // directories of guided flows
 	streams   chan struct{} // one element for each event stream that is open
 	closed    chan struct{}
@@ -103,7 +107,8 @@ func New(o Options) *Console {
 	}
 	c.scratches.now = o.Now
 	c.scratches.instance, c.lists.instance = o.Instance, o.Instance
-	c.sessions.shared, c.sessions.role = o.Sessions, c.role
+	c.sessions.shared, c.sessions.role = o.Sessions, c.roleOf
+	c.seals = newSeals(o.Sessions)
 	c.routes(c.mux)
 	return c
 }
@@ -151,5 +156,5 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // public reports whether a path needs no session: what the login page is made of.
 func public(path string) bool {
-	return path == Path+"/login" || strings.HasPrefix(path, Path+"/static/")
+	return path == Path+"/login" || strings.HasPrefix(path, Path+"/login/") || strings.HasPrefix(path, Path+"/static/")
 }

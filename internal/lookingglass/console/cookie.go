@@ -29,13 +29,15 @@ type SharedSessions struct {
 const maxCookie = 3800
 
 // errLongToken says that a session does not fit into a cookie.
-var errLongToken = errors.New("this token is too long for a login that all instances know: 2,000 characters at most")
+var errLongToken = errors.New("this token, or the list of your roles, is too long for a login that all instances know: 2,000 characters at most")
 
 // sealed is what the cookie of a shared session holds.
 type sealed struct {
-	ID      string `json:"i"`
-	Token   string `json:"t"`
-	Expires int64  `json:"e"` // Unix seconds
+	ID      string   `json:"i"`
+	Token   string   `json:"t,omitempty"`
+	Name    string   `json:"n,omitempty"`
+	Roles   []string `json:"r,omitempty"`
+	Expires int64    `json:"e"` // Unix seconds
 }
 
 func (s *SharedSessions) seal(in sealed) (string, error) {
@@ -43,7 +45,12 @@ func (s *SharedSessions) seal(in sealed) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	keys := s.Keys()
+	return seals{s.Keys}.seal(cookieName, plain)
+}
+
+// seal makes the value of a cookie of that name.
+func (s seals) seal(name string, plain []byte) (string, error) {
+	keys := s.keys()
 	if len(keys) == 0 {
 		return "", errors.New("there is no key for sessions")
 	}
@@ -53,7 +60,7 @@ func (s *SharedSessions) seal(in sealed) (string, error) {
 	}
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
 	_, _ = rand.Read(nonce) // it never fails
-	cookie := base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, []byte(cookieName)))
+	cookie := base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, []byte(name)))
 	if len(cookie) > maxCookie {
 		return "", errLongToken
 	}
@@ -63,23 +70,27 @@ func (s *SharedSessions) seal(in sealed) (string, error) {
 // open returns what is sealed in a cookie, if it is one of ours that is good
 // still.
 func (s *SharedSessions) open(cookie string, now time.Time) (in sealed, ok bool) {
+	plain, ok := seals{s.Keys}.open(cookieName, cookie)
+	return in, ok && json.Unmarshal(plain, &in) == nil && now.Unix() < in.Expires && !s.Ended(in.ID)
+}
+
+// open returns what is sealed in a cookie of that name.
+func (s seals) open(name, cookie string) (plain []byte, ok bool) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(cookie)
 	if err != nil {
-		return in, false
+		return nil, false
 	}
-	for _, key := range s.Keys() {
+	for _, key := range s.keys() {
 		aead, err := sessionAEAD(key)
 		if err != nil || len(text) < aead.NonceSize() {
-			return in, false
+			return nil, false
 		}
 		n := aead.NonceSize()
-		plain, err := aead.Open(nil, text[:n], text[n:], []byte(cookieName))
-		if err != nil {
-			continue
+		if plain, err := aead.Open(nil, text[:n], text[n:], []byte(name)); err == nil {
+			return plain, true
 		}
-		return in, json.Unmarshal(plain, &in) == nil && now.Unix() < in.Expires && !s.Ended(in.ID)
 	}
-	return in, false
+	return nil, false
 }
 
 // sessionAEAD makes of a key, which has other uses, one for sessions alone.

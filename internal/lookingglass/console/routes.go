@@ -7,6 +7,7 @@ func (c *Console) routes(mux *http.ServeMux) {
 	for _, add := range []func(*http.ServeMux){
 		c.assetRoutes,
 		c.sessionRoutes,
+		c.signInRoutes,
 		c.liveRoutes,
 		c.directoryRoutes,
 		c.flowsRoutes,

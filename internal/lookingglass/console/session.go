@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path"
 	"strings"
 	"sync"
 	"time"
@@ -22,18 +21,23 @@ const (
 
 // Who is who looks at the console.
 type Who struct {
-	Token   string // that they logged in with; "" in open mode
-	Admin   bool   // may write
+	Token   string   // that they logged in with; "" in open mode, and if they signed in
+	Name    string   // if they signed in
+	Roles   []string // if they signed in; those that matter here
+	Admin   bool     // may write
 	expires time.Time
 }
+
+// CanLeave reports whether there is a session to end.
+func (w *Who) CanLeave() bool { return w.Token != "" || w.Name != "" }
 
 // sessions are those who have logged in, by the SHA-256 of what is in their
 // cookie: who reads this memory can't become one of them. Of shared sessions it
 // holds, by id, only those that this instance has met, so that what somebody has
 // open here stays theirs.
 type sessions struct {
-	shared *SharedSessions                        // nil: they are kept here alone
-	role   func(token string) (admin, known bool) // of a token, as it is now
+	shared *SharedSessions                // nil: they are kept here alone
+	role   func(*Who) (admin, known bool) // as it is now
 	mu     sync.Mutex
 	by     map[[sha256.Size]byte]*Who
 }
@@ -41,7 +45,7 @@ type sessions struct {
 // add begins a session and returns what its cookie holds.
 func (s *sessions) add(who *Who, now time.Time) (cookie string, err error) {
 	if s.shared != nil {
-		return s.shared.seal(sealed{rand.Text(), who.Token, who.expires.Unix()})
+		return s.shared.seal(sealed{rand.Text(), who.Token, who.Name, who.Roles, who.expires.Unix()})
 	}
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // it never fails
@@ -94,11 +98,12 @@ func (s *sessions) get(cookie string, now time.Time) *Who {
 	if !ok {
 		return nil
 	}
-	admin, known := s.role(in.Token)
-	if !known {
+	who := &Who{Token: in.Token, Name: in.Name, Roles: in.Roles, expires: time.Unix(in.Expires, 0)}
+	var known bool
+	if who.Admin, known = s.role(who); !known {
 		return nil
 	}
-	return s.keep(in.ID, &Who{Token: in.Token, Admin: admin, expires: time.Unix(in.Expires, 0)}, now)
+	return s.keep(in.ID, who, now)
 }
 
 // end ends a session.
@@ -129,6 +134,9 @@ func (c *Console) who(r *http.Request) *Who {
 // context is the one in which the engine is called for who sent the request.
 func (c *Console) context(r *http.Request) context.Context {
 	if who := c.who(r); who != nil {
+		if who.Name != "" {
+			return c.o.SignIn.Context(r.Context(), who.Name)
+		}
 		return c.o.WithToken(r.Context(), who.Token)
 	}
 	return r.Context()
@@ -168,7 +176,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		c.askLogin(w, r)
 		return nil, false
 	case who != nil && !who.Admin && !safe(r.Method) && !public(r.URL.Path) && r.URL.Path != Path+"/logout" && !compares(r.URL.Path) && !rehearses(r.URL.Path):
-		c.refuse(w, r, "You are logged in with the token that may look only. Log in with the API token to change something.")
+		c.refuse(w, r, "You may look only. Log in with the API token, or as an operator, to change something.")
 		return nil, false
 	}
 	return r, true
@@ -278,7 +286,7 @@ func (c *Console) sessionRoutes(mux *http.ServeMux) {
 			http.Redirect(w, r, Path, http.StatusSeeOther)
 			return
 		}
-		c.render(w, r, http.StatusOK, "login.html", loginForm{To: r.URL.Query().Get("to")})
+		c.render(w, r, http.StatusOK, "login.html", c.loginForm(r, ""))
 	})
 	mux.HandleFunc("POST "+Path+"/login", c.login)
 	mux.HandleFunc("POST "+Path+"/logout", c.logout)
@@ -286,8 +294,29 @@ func (c *Console) sessionRoutes(mux *http.ServeMux) {
 
 // loginForm is what login.html shows.
 type loginForm struct {
-	To    string // where to go then
-	Wrong bool   // the token is none that is known
+	To     string // where to go then
+	Wrong  bool   // the token is none that is known
+	SignIn string // whom one can sign in with; "": nobody
+	Notice string // why a sign-in failed
+}
+
+func (c *Console) loginForm(r *http.Request, notice string) loginForm {
+	f := loginForm{To: r.FormValue("to"), Notice: notice}
+	if c.o.SignIn != nil {
+		f.SignIn = c.o.SignIn.Name
+	}
+	return f
+}
+
+// roleOf returns what somebody may do now.
+func (c *Console) roleOf(who *Who) (admin, known bool) {
+	if who.Name == "" {
+		return c.role(who.Token)
+	}
+	if c.o.SignIn == nil {
+		return false, false
+	}
+	return c.o.SignIn.Role(who.Roles)
 }
 
 // role returns what a token lets do.
@@ -308,24 +337,31 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	admin, known := c.role(token)
 	if !known {
 		c.o.Logger.Warn("the console refused a token", "remote", r.RemoteAddr)
-		c.render(w, r, http.StatusUnauthorized, "login.html", loginForm{To: to, Wrong: true})
+		form := c.loginForm(r, "")
+		form.Wrong = true
+		c.render(w, r, http.StatusUnauthorized, "login.html", form)
 		return
 	}
-	cookie, err := c.sessions.add(&Who{Token: token, Admin: admin, expires: c.o.Now().Add(sessionTime)}, c.o.Now())
+	if c.begin(w, r, &Who{Token: token, Admin: admin}) {
+		http.Redirect(w, r, destination(to), http.StatusSeeOther)
+	}
+}
+
+// begin begins a session and ends the one that there was. It reports false after
+// it has answered that it can't.
+func (c *Console) begin(w http.ResponseWriter, r *http.Request, who *Who) bool {
+	who.expires = c.o.Now().Add(sessionTime)
+	cookie, err := c.sessions.add(who, c.o.Now())
 	if err != nil {
 		c.o.Logger.Error("nobody can log in to the console", "error", err)
 		c.fail(w, r, http.StatusInternalServerError, "You can't log in here", err.Error())
-		return
+		return false
 	}
 	if old, err := r.Cookie(cookieName); err == nil {
 		c.sessions.end(old.Value, c.o.Now())
 	}
 	c.setCookie(w, r, cookie, int(sessionTime.Seconds()))
-	if u, err := url.Parse(to); err != nil || u.Scheme != "" || u.Host != "" || path.Clean(u.Path) != u.Path ||
-		u.Path != Path && !strings.HasPrefix(u.Path, Path+"/") {
-		to = Path
-	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	return true
 }
 
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
