@@ -58,7 +58,7 @@ var layers = map[string][]string{
 	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/sqlite", "backend/postgres",
 		"backend/facade", "backend/pactflow", "backend/pactflow/doctor", "backend/pactflow/pactflowtest",
 		"internal/bench", "internal/password", "internal/takeover", "internal/transfer", "internal/transfer/remote", "internal/replay",
-		"internal/lookingglass", "internal/lookingglass/console", "internal/lookingglass/people", "internal/oidc", "internal/outbound", "internal/tenant"},
+		"internal/metrics", "internal/tracing", "internal/lookingglass", "internal/lookingglass/console", "internal/lookingglass/people", "internal/oidc", "internal/outbound", "internal/tenant"},
 	"backend/pactflow/doctor":       {"backend/facade", "backend/pactflow"},
 	"backend/pactflow/pactflowtest": {},
 	"examples/facade":               {"scim", "scim/engine", "scim/schema", "scim/scimhttp", "backend/facade"},

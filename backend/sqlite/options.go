@@ -37,6 +37,10 @@ type Options struct {
 	CommitMost   int           // writes that share a commit, at most; 0: 64
 	SliceRows    int           // rows that one transaction of a delete touches, at most; 0: 10,000
 
+	// Committed is told of each commit, and with how many writes, on the writer's
+	// own time: it must return at once. nil: nobody is.
+	Committed func(writes int, took time.Duration)
+
 	// NoMigrate leaves the tables as they are: Open then fails, with ErrOlder, if
 	// they are not those of this program. A new file is made all the same.
 	NoMigrate bool

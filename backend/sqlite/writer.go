@@ -173,6 +173,9 @@ func (w *writer) transaction(first *job, batch []*job) []*job {
 		started := time.Now()
 		if broken = w.conn.exec("COMMIT"); broken == nil {
 			w.commits.Add(1)
+			if w.db.o.Committed != nil {
+				w.db.o.Committed(len(batch), time.Since(started))
+			}
 		}
 		committed(batch, time.Since(started), broken)
 	}

@@ -18,6 +18,7 @@ import (
 type seen struct {
 	x       scimhttp.Exchange
 	actor   string
+	tenant  string // "": the program's own
 	method  string
 	target  string // of the request
 	url     *url.URL
@@ -40,7 +41,7 @@ func (r *Recorder) Observe(x scimhttp.Exchange) {
 	s := &seen{x: x, method: x.Request.Method, size: 2048 + int64(len(x.RequestBody)+len(x.ResponseBody))}
 	if h := x.HTTP; h != nil {
 		ctx := h.Context()
-		s.actor, s.trace = scim.OriginOf(ctx).Actor, scim.TraceOf(ctx)
+		s.actor, s.trace, s.tenant = scim.OriginOf(ctx).Actor, scim.TraceOf(ctx), tenantOf(ctx)
 		s.method, s.target, s.url, s.host, s.headers = h.Method, h.RequestURI, h.URL, h.Host, copyHeader(h.Header)
 	}
 	s.answer = copyHeader(x.ResponseHeader)
@@ -142,6 +143,9 @@ func (b *bucket) fill(now time.Time) {
 // without, unless it looks for something: if it fails it is kept all the same,
 // with less to tell. So do all above the rate of writes.
 func (r *Recorder) Traced(req *http.Request) *http.Request {
+	if scim.TraceOf(req.Context()) != nil { // somebody else's: one is enough
+		return req
+	}
 	plain := (req.Method == http.MethodGet || req.Method == http.MethodHead) && !strings.Contains(req.URL.RawQuery, "filter")
 	now := r.o.Now()
 	if (plain || !r.writes.has(now)) && !r.reads.has(now) {

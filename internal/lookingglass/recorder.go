@@ -174,6 +174,7 @@ type Stats struct {
 	Sampled int64     `json:"sampled"`          // reads left out above the rate
 	Dropped int64     `json:"dropped"`          // others left out, since there was more than could be kept: a full queue, or writes above five times the rate
 	Bytes   int64     `json:"bytes"`            // memory, about
+	Queued  int64     `json:"-"`                // bytes of that which wait to be explained
 	Shared  bool      `json:"shared,omitempty"` // Kept and Oldest are those of all instances
 	Alone   bool      `json:"alone,omitempty"`  // but those of the others can't be read at the moment
 }
@@ -182,7 +183,8 @@ type Stats struct {
 func (r *Recorder) Stats() Stats {
 	s := Stats{Sampled: r.sampled.Load(), Dropped: r.dropped.Load()}
 	s.Kept, s.Oldest, s.Bytes = r.ring.stats()
-	s.Bytes += r.queued.Load()
+	s.Queued = max(r.queued.Load(), 0)
+	s.Bytes += s.Queued
 	if r.journal != nil {
 		s.Kept, s.Oldest = r.journal.stats()
 		s.Bytes += r.journal.memory()

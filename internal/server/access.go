@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
+	"github.com/rollcall-scim/rollcall/internal/tracing"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -31,6 +32,11 @@ type exchange struct {
 	engine    *engine.Engine // that answers
 	base      string         // base URI, if it is the tenant's own
 	challenge string         // WWW-Authenticate of a 403
+
+	span     *tracing.Request // nil: none
+	steps    *scim.Trace      // nil: none
+	resource string           // id of the one concerned
+	person   string           // userName of one who could not be created
 }
 
 type exchangeKey struct{}
@@ -39,6 +45,10 @@ type exchangeKey struct{}
 func observe(x scimhttp.Exchange) {
 	if e, ok := x.HTTP.Context().Value(exchangeKey{}).(*exchange); ok {
 		e.operation, e.typ, e.rules, e.err = x.Response.Operation, x.Response.Type, x.Response.Rules, x.Response.Err
+		e.resource, e.steps = x.Response.ID, scim.TraceOf(x.HTTP.Context())
+		if x.Response.Operation == "create" && x.Response.Status >= 400 {
+			e.person = userNameIn(x.RequestBody)
+		}
 	}
 }
 
@@ -75,6 +85,9 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 	}
 	if x.tenant != "" && srv.s.PactFlow == nil {
 		attrs = append(attrs, slog.String("tenant", x.tenant))
+	}
+	if trace := x.span.ID(); trace != "" {
+		attrs = append(attrs, slog.String("trace", trace))
 	}
 	if x.operation != "" {
 		attrs = append(attrs, slog.String("op", x.operation))

@@ -89,6 +89,7 @@ func (d *directory) openSQLite(ctx context.Context, path string) (database, erro
 		UndeleteDays:              d.s.UndeleteDays,
 		Logger:                    d.log,
 		NoMigrate:                 d.s.NoMigrate,
+		Committed:                 d.s.committed,
 		UnsafeSynchronousForTests: d.s.unsafeSynchronous,
 	})
 	if err != nil {

@@ -157,7 +157,7 @@ func (c *Config) front(s *Settings, fault func(*problem)) {
 func collides(mount string) bool {
 	first, _, _ := strings.Cut(strings.ToLower(strings.TrimPrefix(mount, "/")), "/")
 	return slices.Contains([]string{"users", "groups", "me", "bulk", "schemas", "resourcetypes", "serviceproviderconfig",
-		"serviceproviderconfigs", "v2", "health", "actuator", "looking-glass"}, first)
+		"serviceproviderconfigs", "v2", "health", "actuator", "looking-glass", "metrics"}, first)
 }
 
 // duration reads "30s" and, as seconds, "30".

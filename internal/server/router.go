@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/facade"
+	"github.com/rollcall-scim/rollcall/internal/metrics"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
@@ -24,14 +25,16 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	out := &recorder{ResponseWriter: w}
 	id := scimhttp.RequestID(r)
-	access := &exchange{id: id}
+	path := scimhttp.Clean(r.URL.EscapedPath())
+	r, span := srv.telemetry.start(r, path)
+	defer srv.telemetry.metrics.Begin()()
+	access := &exchange{id: id, span: span, steps: scim.TraceOf(r.Context())}
 	out.exchange = access
 	ctx := scim.WithOrigin(context.WithValue(r.Context(), exchangeKey{}, access), scim.Origin{RequestID: id})
 	r = r.WithContext(ctx)
 	h := w.Header()
 	h.Set("X-Request-Id", id)
 	h.Set("X-Content-Type-Options", "nosniff")
-	path := scimhttp.Clean(r.URL.EscapedPath())
 	defer func() { // also when the handler cuts the connection
 		srv.finish(r, path, out, access, started)
 	}()
@@ -49,6 +52,9 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case srv.where.isHealth(path):
 		srv.serveHealth(out, r, path)
+		return
+	case path == metrics.Path && srv.s.MetricsListen == "":
+		srv.serveMetrics(out, r)
 		return
 	case srv.draining.Load():
 		scimhttp.Error(out, &scim.Error{Status: http.StatusServiceUnavailable, Detail: "the server is stopping", RetryAfter: time.Second})

@@ -57,6 +57,8 @@ type Server struct {
 	verifier *oidc.Verifier
 	gate     gate
 	watchers []func(*finished)
+
+	telemetry *telemetry
 }
 
 // Open prepares everything: it makes sure that no other process serves the same
@@ -66,6 +68,10 @@ type Server struct {
 // A PostgreSQL that can't be reached is no failure: then Serve says that it is
 // not ready, and goes on trying.
 func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err error) {
+	told, err := newTelemetry(ctx, &s, log)
+	if err != nil {
+		return nil, err
+	}
 	srv = &Server{s: s, log: log, started: time.Now(), mode: newMode(s, log)}
 	defer func() {
 		if err != nil {
@@ -73,6 +79,7 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 			srv = nil
 		}
 	}()
+	srv.telemetry = told
 	if os.Getenv("GOMEMLIMIT") == "" && s.MemoryLimit > 0 {
 		debug.SetMemoryLimit(s.MemoryLimit)
 	}
@@ -93,6 +100,9 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 	// A port below 1024 needs root; requests are answered only by Serve.
 	if srv.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen); err != nil {
 		return srv, fmt.Errorf("can't listen on %s: %w", s.Listen, bare(err))
+	}
+	if err := srv.listenMetrics(ctx); err != nil {
+		return srv, err
 	}
 	if err := dropPrivileges(srv.mode.folder(), s.RunAs, log); err != nil {
 		return srv, err
@@ -131,6 +141,7 @@ func (srv *Server) begin(ctx context.Context) error {
 		return err
 	}
 	srv.handler = srv.newHandler()
+	srv.describe()
 	if d, ok := srv.mode.(*directory); ok {
 		d.attend()
 	}
@@ -181,6 +192,7 @@ func (srv *Server) Serve(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(srv.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
+	defer srv.runMetrics()()
 	failed := make(chan error, 2)
 	var start sync.WaitGroup
 	leave := func() {}
@@ -257,6 +269,7 @@ func (srv *Server) Close() {
 	if srv.listener != nil {
 		_ = srv.listener.Close() // Serve has closed it, if it ran
 	}
+	srv.telemetry.close()
 	if err := srv.glass.close(); err != nil {
 		srv.log.Error("closing the Looking Glass", "error", err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/backend/pactflow"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
+	"github.com/rollcall-scim/rollcall/internal/metrics"
 	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/internal/outbound"
 	"github.com/rollcall-scim/rollcall/scim/compat"
@@ -52,6 +53,10 @@ type Settings struct {
 	GlassRate    int    // exchanges a second
 	ConsoleToken string // "": none
 
+	MetricsToken  string // "": none
+	MetricsListen string // "": with SCIM
+	TraceTo       string // URL of the collector; "": none
+
 	Outbound   outbound.Policy // whom issuers may be
 	OutboundCA string          // file
 	Issuer     *oidc.Trust     // whose access tokens are accepted; nil: nobody's
@@ -60,8 +65,9 @@ type Settings struct {
 	PactFlow   *pactflow.Options // façade mode; nil: the directory
 	UpstreamCA string            // file
 
-	unsafeSynchronous string // of SQLite, for the tests of durability
-	migrations        fs.FS  // of PostgreSQL, for the tests of rolling upgrades
+	committed         func(writes int, took time.Duration) // told of SQLite's commits; nil: nobody
+	unsafeSynchronous string                               // of SQLite, for the tests of durability
+	migrations        fs.FS                                // of PostgreSQL, for the tests of rolling upgrades
 	beat              time.Duration
 }
 
@@ -131,6 +137,7 @@ func (c *Config) Settings() (Settings, error) {
 	}
 	c.oidc(&s, func(p *problem) { faults = append(faults, p) })
 	c.lookingGlass(&s, func(p *problem) { faults = append(faults, p) })
+	c.observability(&s, func(p *problem) { faults = append(faults, p) })
 	if s.MemoryLimit, ok = byteSize(cmp.Or(c.MemoryLimit, "96MiB")); !ok {
 		bad("MemoryLimit", c.MemoryLimit, `must be a size of at least 16MiB such as "96MiB" or "1GiB", or "off"`)
 	}
@@ -223,7 +230,7 @@ func mountPath(s string) (string, bool) {
 	if s == "" {
 		return "", true
 	}
-	if s[0] != '/' || strings.Contains(s, "//") || strings.Contains(s, "/.") || s == "/health" || s == "/api" || s == console.Path || strings.HasPrefix(s, console.Path+"/") {
+	if s[0] != '/' || strings.Contains(s, "//") || strings.Contains(s, "/.") || s == "/health" || s == "/api" || s == metrics.Path || s == console.Path || strings.HasPrefix(s, console.Path+"/") {
 		return "", false
 	}
 	for _, c := range s {
