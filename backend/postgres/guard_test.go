@@ -1,6 +1,8 @@
 package postgres_test
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 func TestGuard(t *testing.T) {
 	t.Parallel()
+	var n atomic.Int64
 	url := migrated(t, pgtest.Quick(t))
 	guardtest.Run(t, func(t *testing.T, now func() time.Time) (one, two guard.Directory) {
 		o := postgres.Options{Now: now, UndeleteDays: 30, MaxConns: 8}
@@ -20,6 +23,7 @@ func TestGuard(t *testing.T) {
 			seen := spy(db)
 			t.Cleanup(func() { seen.look(t, db) })
 		}
-		return a.Tenant(t.Name()), b.Tenant(t.Name())
+		name := fmt.Sprintf("t%d", n.Add(1))
+		return a.Tenant(name), b.Tenant(name)
 	})
 }
