@@ -241,6 +241,7 @@ type RecordDelta struct {
 type Origin struct {
 	Actor     string // who called: a token's name, never the token
 	RequestID string
+	Address   string // of the client, without a port; "": not known
 }
 
 type originKey struct{}

@@ -33,9 +33,10 @@ func (r *record) members(a *scim.Attribute, added, removed []member) {
 // record queues an entry of the change log, and whom it touched.
 func (t *session) record(ctx context.Context, r record) {
 	o := scim.OriginOf(ctx)
-	t.later(`INSERT INTO changes (tenant, time, type, res, id, op, version, actor, request, deltas) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+	t.later(`INSERT INTO changes (tenant, time, type, res, id, op, version, actor, request, address, deltas)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
 		t.tenant, t.db.now().UnixMilli(), r.row.typ, r.row.pk, escape(r.row.r.ID), r.op, escape(r.version), escape(o.Actor), escape(o.RequestID),
-		string(changelog.Encode(r.deltas)))
+		escape(o.Address), string(changelog.Encode(r.deltas)))
 	if len(r.people) > 0 {
 		t.later(`INSERT INTO changes_people (tenant, person, change) SELECT $1, p, currval('changes_seq') FROM unnest($2::bigint[]) AS u (p)
 			ON CONFLICT DO NOTHING`, t.tenant, r.people)

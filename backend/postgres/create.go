@@ -125,9 +125,9 @@ func (t *session) insert(ctx context.Context, c *creation) error {
 // that was empty when the statement was planned.
 const insertSQL = `WITH u AS MATERIALIZED (
 		SELECT * FROM unnest($3::integer[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[],
-			$12::integer[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::text[], $22::text[])
+			$12::integer[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bigint[], $20::text[], $21::text[], $22::text[], $41::text[])
 			AS u (i, pk, id, external, external_sort, external_sent, version, created, modified, links, display, display_fold, digest, schemas,
-			text, hidden, time, actor, request, deltas)
+			text, hidden, time, actor, request, deltas, address)
 	), c AS MATERIALIZED (
 		SELECT * FROM unnest($23::integer[], $24::text[], $25::text[], $26::text[], $27::text[]) WITH ORDINALITY AS c (i, path, text, cut, long, k)
 	), refused AS MATERIALIZED (
@@ -160,8 +160,8 @@ const insertSQL = `WITH u AS MATERIALIZED (
 		FROM p, unnest($34::integer[], $35::integer[], $36::text[], $37::integer[], $38::boolean[], $39::text[]) AS f (i, ord, path, pos, visible, target)
 		WHERE p.res[f.i] IS NOT NULL
 	), changes_in AS (
-		INSERT INTO changes (tenant, time, type, res, id, op, version, actor, request, deltas)
-		SELECT $1, time, $2, res, id, 'create', version, actor, request, deltas FROM new WHERE deltas IS NOT NULL
+		INSERT INTO changes (tenant, time, type, res, id, op, version, actor, request, address, deltas)
+		SELECT $1, time, $2, res, id, 'create', version, actor, request, address, deltas FROM new WHERE deltas IS NOT NULL
 	), counts_in AS (
 		INSERT INTO counts (tenant, type, slot, n) SELECT $1, $2, $40::smallint, count(*) FROM new WHERE $40::smallint IS NOT NULL HAVING count(*) > 0
 		ON CONFLICT (tenant, type, slot) DO UPDATE SET n = counts.n + excluded.n
@@ -175,11 +175,11 @@ const insertSQL = `WITH u AS MATERIALIZED (
 func (t *session) queueInsert(list []*creation, slot any) {
 	typ := list[0].row.typ
 	var u struct {
-		i, links                                                                     []int32
-		pk                                                                           []*int64
-		created, modified, time                                                      []int64
-		external, externalSort, externalSent, hidden, deltas                         []*string
-		id, version, display, displayFold, digest, schemas, text, actor, requestedBy []string
+		i, links                                                                              []int32
+		pk                                                                                    []*int64
+		created, modified, time                                                               []int64
+		external, externalSort, externalSent, hidden, deltas                                  []*string
+		id, version, display, displayFold, digest, schemas, text, actor, requestedBy, address []string
 	}
 	type claimed struct {
 		i int
@@ -204,6 +204,7 @@ func (t *session) queueInsert(list []*creation, slot any) {
 		u.digest, u.schemas, u.text = append(u.digest, r.Digest), append(u.schemas, c.columns.Schemas), append(u.text, string(r.Text))
 		u.time = append(u.time, c.time.UnixMilli())
 		u.actor, u.requestedBy = append(u.actor, escape(c.origin.Actor)), append(u.requestedBy, escape(c.origin.RequestID))
+		u.address = append(u.address, escape(c.origin.Address))
 		var deltas *string
 		if len(c.members) == 0 {
 			deltas = maybe(string(changelog.Encode(c.deltas)))
@@ -244,7 +245,7 @@ func (t *session) queueInsert(list []*creation, slot any) {
 		return nil
 	}, t.tenant, typ, u.i, u.pk, u.id, u.external, u.externalSort, u.externalSent, u.version, u.created, u.modified, u.links, u.display,
 		u.displayFold, u.digest, u.schemas, u.text, u.hidden, u.time, u.actor, u.requestedBy, u.deltas,
-		of, q.path, q.text, q.cut, q.long, a.of, a.path, a.elem, a.text, a.num, a.long, f.of, f.ord, f.path, f.pos, f.visible, f.target, slot)
+		of, q.path, q.text, q.cut, q.long, a.of, a.path, a.elem, a.text, a.num, a.long, f.of, f.ord, f.path, f.pos, f.visible, f.target, slot, u.address)
 }
 
 // maybe is s escaped, or nil where there is none, for arrays.

@@ -104,8 +104,8 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (tom
 	t.count(row.typ, -1)
 	if many {
 		o := scim.OriginOf(ctx)
-		t.later(`INSERT INTO doomed (tenant, res, type, id, change, actor, request) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			t.tenant, d.pk, d.typ, escape(d.id), d.change, escape(o.Actor), escape(o.RequestID))
+		t.later(`INSERT INTO doomed (tenant, res, type, id, change, actor, request, address) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			t.tenant, d.pk, d.typ, escape(d.id), d.change, escape(o.Actor), escape(o.RequestID), escape(o.Address))
 		// The id gives way, lest a reference still find it; a blank is in no id of ours.
 		t.later(`UPDATE resources SET type = '', id = 'deleted ' || pk, external = NULL, external_sort = NULL, external_sent = NULL,
 			display = '', display_fold = '', schemas = '', text = '', hidden = NULL WHERE tenant = $1 AND pk = $2`, t.tenant, row.pk)
@@ -200,17 +200,17 @@ func (db *DB) tenantsOf(ctx context.Context, query string) (list []*Store, err e
 // finishSlice works on the tombstone with the number pk or, if that is 0, on one
 // that nobody works on, and reports whether there may be more to do.
 func (s *Store) finishSlice(ctx context.Context, pk int64) (more bool, err error) {
-	query := `SELECT res, type, id, change, actor, request FROM doomed WHERE tenant = $1 AND res = $2 FOR UPDATE`
+	query := `SELECT res, type, id, change, actor, request, address FROM doomed WHERE tenant = $1 AND res = $2 FOR UPDATE`
 	if pk == 0 {
-		query = `SELECT res, type, id, change, actor, request FROM doomed WHERE tenant = $1 AND res > $2 ORDER BY res LIMIT 1 FOR UPDATE SKIP LOCKED`
+		query = `SELECT res, type, id, change, actor, request, address FROM doomed WHERE tenant = $1 AND res > $2 ORDER BY res LIMIT 1 FOR UPDATE SKIP LOCKED`
 	}
 	err = s.write(ctx, func(t *session) error {
 		t.trace = nil
 		var d doomed
 		var o scim.Origin
 		err := t.each(ctx, query, func(rows pgx.Rows) error {
-			err := rows.Scan(&d.pk, &d.typ, &d.id, &d.change, &o.Actor, &o.RequestID)
-			d.id, o.Actor, o.RequestID = unescape(d.id), unescape(o.Actor), unescape(o.RequestID)
+			err := rows.Scan(&d.pk, &d.typ, &d.id, &d.change, &o.Actor, &o.RequestID, &o.Address)
+			d.id, o.Actor, o.RequestID, o.Address = unescape(d.id), unescape(o.Actor), unescape(o.RequestID), unescape(o.Address)
 			return err
 		}, t.tenant, pk)
 		if more = d.pk != 0; err != nil || !more {

@@ -66,6 +66,9 @@ func (db *DB) open(ctx context.Context, url string) error {
 		db.spawn(db.finishRemovals)
 	}
 	db.spawn(db.pruneForever)
+	if db.o.Seal {
+		db.spawn(db.sealForever)
+	}
 	db.spawn(func() { db.watch(config.ConnConfig.Copy()) })
 	return nil
 }

@@ -40,6 +40,10 @@ type Options struct {
 	// that does not answer any more, here too; 0: 30 seconds.
 	StatementTimeout time.Duration
 
+	// Seal makes entries of the audit log of what is committed, once a second. Who
+	// serves the database does so: of several instances one.
+	Seal bool
+
 	// NoMigrate leaves the tables as they are: Open then fails if they are not
 	// those of this program.
 	NoMigrate bool

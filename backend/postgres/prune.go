@@ -50,7 +50,7 @@ func (db *DB) prune(ctx context.Context) error {
 		if err := s.inSteps(ctx, func(t *session) (int64, error) { return t.purgeOnce(ctx, undeletable) }); err != nil || db.o.HistoryDays <= 0 {
 			return err
 		}
-		return s.inSteps(ctx, func(t *session) (int64, error) { return t.pruneOnce(ctx, oldest) })
+		return s.expire(ctx, oldest)
 	})
 }
 
@@ -66,32 +66,6 @@ func (s *Store) inSteps(ctx context.Context, step func(*session) (int64, error))
 			return err
 		}
 	}
-}
-
-// pruneOnce removes at most pruneStep rows of records from before oldest, the
-// oldest first, and returns how many; more for a record that touched nobody.
-func (t *session) pruneOnce(ctx context.Context, oldest int64) (n int64, err error) {
-	var old []int64
-	over := false
-	err = t.each(ctx, `SELECT seq, time FROM changes WHERE tenant = $1 ORDER BY seq LIMIT $2`, func(rows pgx.Rows) error {
-		var seq, at int64
-		err := rows.Scan(&seq, &at)
-		// A clock that was set back must not let records through out of order.
-		if over = over || at >= oldest; !over {
-			old = append(old, seq)
-		}
-		return err
-	}, t.tenant, pruneStep)
-	if err != nil || len(old) == 0 {
-		return 0, err
-	}
-	n, err = t.exec(ctx, `DELETE FROM changes_people WHERE tenant = $1 AND (change, person) IN (
-		SELECT p.change, p.person FROM changes_people p WHERE p.tenant = $1 AND p.change = ANY($2::bigint[]) LIMIT $3)`, t.tenant, old, pruneStep)
-	if err != nil || n >= pruneStep {
-		return n, err // more of these records may be left
-	}
-	m, err := t.exec(ctx, `DELETE FROM changes WHERE tenant = $1 AND seq = ANY($2::bigint[])`, t.tenant, old)
-	return n + m, err
 }
 
 // purgeOnce removes for good what was deleted up to oldest, in a step that

@@ -96,12 +96,12 @@ func (t *session) touchAll(ctx context.Context, groups []*entry, by int64, delta
 		FROM unnest($2::bigint[], $3::text[], $4::bigint[]) AS u (pk, version, modified) WHERE r.tenant = $1 AND r.pk = u.pk`,
 		t.tenant, pks(groups), versions, modified, by)
 	t.later(`WITH c AS (
-			INSERT INTO changes (tenant, time, type, res, id, op, version, actor, request, deltas)
-			SELECT $1, $2, u.type, u.res, u.id, 'update', u.version, $3, $4, u.deltas
+			INSERT INTO changes (tenant, time, type, res, id, op, version, actor, request, address, deltas)
+			SELECT $1, $2, u.type, u.res, u.id, 'update', u.version, $3, $4, $11, u.deltas
 			FROM unnest($5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[]) AS u (type, res, id, version, deltas) RETURNING seq
 		)
 		INSERT INTO changes_people (tenant, person, change) SELECT $1, $10, seq FROM c`,
-		t.tenant, now.UnixMilli(), escape(o.Actor), escape(o.RequestID), types, pks(groups), ids, versions, deltas, person)
+		t.tenant, now.UnixMilli(), escape(o.Actor), escape(o.RequestID), types, pks(groups), ids, versions, deltas, person, escape(o.Address))
 }
 
 // membership is the attribute through which resources of a type have members.

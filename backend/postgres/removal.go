@@ -97,7 +97,8 @@ const settledSQL = `SELECT tenant, removed < pg_snapshot_xmin(pg_current_snapsho
 // tenant any more.
 var removals = []string{
 	removal("doomed"), removal("tokens"), removal("members"), removal("refs"), removal("attrs"), removal("uniq"), removal("resources"),
-	removal("deleted_groups"), removal("deleted"), removal("changes_people"), removal("changes"), removal("counts"), removal("meta"),
+	removal("deleted_groups"), removal("deleted"), removal("audit"), removal("audit_heads"), removal("audit_lease"),
+	removal("changes_people"), removal("changes"), removal("counts"), removal("meta"),
 	removal("instances"), removal("ended"), removal("revisions"), removal("guard_people"), removal("guards"), removal("rates"),
 	removal("glass_blocks"), removal("glass_lookups"), removal("glass_writers"), removal("glass_pruning"),
 }

@@ -105,7 +105,7 @@ func (s *statements) look(t *testing.T, db *postgres.DB) (looked int) {
 }
 
 var (
-	tables   = `resources|counts|attrs|uniq|members|refs|changes|changes_people|doomed|deleted|deleted_groups|meta|instances|ended|tenants|tokens|revisions|guards|guard_people|rates|glass_blocks|glass_lookups|glass_writers|glass_pruning`
+	tables   = `resources|counts|attrs|uniq|members|refs|changes|changes_people|doomed|deleted|deleted_groups|meta|instances|ended|tenants|tokens|revisions|guards|guard_people|rates|glass_blocks|glass_lookups|glass_writers|glass_pruning|audit|audit_heads|audit_lease`
 	mention  = regexp.MustCompile(`(?i)\b(?:FROM|JOIN|UPDATE|USING)\s+(?:ONLY\s+)?(` + tables + `)\b(?:\s+(?:AS\s+)?(\w+))?|,\s*(` + tables + `)\s+(\w+)\b`)
 	insertOf = regexp.MustCompile(`(?i)\bINSERT\s+INTO\s+(?:` + tables + `)\s*(?:AS\s+\w+\s*)?\(\s*(\w+)`)
 	keywords = regexp.MustCompile(`(?i)^(WHERE|JOIN|ON|SET|ORDER|GROUP|LIMIT|CROSS|LEFT|UNION|USING|FOR|RETURNING|VALUES|AND|WINDOW|HAVING)$`)

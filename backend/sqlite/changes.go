@@ -38,9 +38,9 @@ func (t *session) record(ctx context.Context, r record) error {
 
 func (t *session) recorded(ctx context.Context, r record) (seq int64, err error) {
 	o := scim.OriginOf(ctx)
-	err = t.exec(`INSERT INTO changes (tenant, time, type, res, id, op, version, actor, request, deltas)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, t.tenant, t.now().UnixMilli(), r.row.typ, r.row.pk, r.row.r.ID, r.op, r.version,
-		o.Actor, o.RequestID, string(changelog.Encode(r.deltas)))
+	err = t.exec(`INSERT INTO changes (tenant, time, type, res, id, op, version, actor, request, address, deltas)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, t.tenant, t.now().UnixMilli(), r.row.typ, r.row.pk, r.row.r.ID, r.op, r.version,
+		o.Actor, o.RequestID, o.Address, string(changelog.Encode(r.deltas)))
 	if err != nil {
 		return 0, err
 	}

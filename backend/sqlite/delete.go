@@ -105,8 +105,8 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (lef
 		}
 	}
 	o := scim.OriginOf(ctx)
-	err = t.exec(`INSERT INTO doomed (res, tenant, type, id, change, actor, request) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		d.pk, t.tenant, d.typ, d.id, d.change, o.Actor, o.RequestID)
+	err = t.exec(`INSERT INTO doomed (res, tenant, type, id, change, actor, request, address) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		d.pk, t.tenant, d.typ, d.id, d.change, o.Actor, o.RequestID, o.Address)
 	if err != nil {
 		return false, err
 	}
@@ -263,10 +263,10 @@ func (w *writer) finishSlice() (more bool, err error) {
 	var d doomed
 	var origin scim.Origin
 	t := &session{conn: w.conn, db: w.db, names: w.names, w: w}
-	err = t.each(`SELECT d.res, d.type, d.id, d.change, d.actor, d.request, d.tenant, n.name FROM doomed d
+	err = t.each(`SELECT d.res, d.type, d.id, d.change, d.actor, d.request, d.tenant, n.name, d.address FROM doomed d
 		JOIN tenants n ON n.pk = d.tenant ORDER BY d.res LIMIT 1`, func(st *sqlite.Stmt) error {
 		d = doomed{pk: st.ColumnInt64(0), typ: st.ColumnInt64(1), id: st.ColumnText(2), change: st.ColumnInt64(3)}
-		origin = scim.Origin{Actor: st.ColumnText(4), RequestID: st.ColumnText(5)}
+		origin = scim.Origin{Actor: st.ColumnText(4), RequestID: st.ColumnText(5), Address: st.ColumnText(8)}
 		t.tenant, t.store = st.ColumnInt64(6), w.db.Tenant(st.ColumnText(7))
 		return nil
 	})

@@ -113,6 +113,9 @@ func (db *DB) open(ctx context.Context) (err error) {
 		db.spawn(db.finishRemovals)
 	}
 	db.spawn(db.pruneForever)
+	if db.o.Seal {
+		db.spawn(db.sealForever)
+	}
 	return nil
 }
 

@@ -37,6 +37,10 @@ type Options struct {
 	CommitMost   int           // writes that share a commit, at most; 0: 64
 	SliceRows    int           // rows that one transaction of a delete touches, at most; 0: 10,000
 
+	// Seal makes entries of the audit log of what is committed, once a second. Who
+	// serves the database does so.
+	Seal bool
+
 	// Committed is told of each commit, and with how many writes, on the writer's
 	// own time: it must return at once. nil: nobody is.
 	Committed func(writes int, took time.Duration)

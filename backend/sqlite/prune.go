@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"zombiezen.com/go/sqlite"
 )
 
 // pruneStep bounds the rows that one transaction removes of what is too old, and
@@ -38,7 +36,7 @@ func (db *DB) prune(ctx context.Context) error {
 		return err
 	}
 	oldest := db.o.Now().AddDate(0, 0, -db.o.HistoryDays).UnixMilli()
-	return db.inSteps(ctx, func() (int, error) { return db.writer.pruneOnce(oldest) })
+	return db.expire(ctx, oldest)
 }
 
 // inSteps runs step on the writer until it removes fewer than pruneStep rows.
@@ -53,36 +51,4 @@ func (db *DB) inSteps(ctx context.Context, step func() (int, error)) error {
 			return err
 		}
 	}
-}
-
-// pruneOnce removes at most pruneStep rows of records from before oldest, the
-// oldest first, and returns how many.
-func (w *writer) pruneOnce(oldest int64) (n int, err error) {
-	var old []int64
-	over := false
-	err = w.conn.each(`SELECT seq, time FROM changes ORDER BY seq LIMIT ?`, func(st *sqlite.Stmt) error {
-		// A clock that was set back must not let records through out of order.
-		if over = over || st.ColumnInt64(1) >= oldest; !over {
-			old = append(old, st.ColumnInt64(0))
-		}
-		return nil
-	}, pruneStep)
-	if err != nil {
-		return 0, err
-	}
-	for _, seq := range old {
-		err := w.conn.exec(`DELETE FROM changes_people WHERE (tenant, person, change) IN (
-			SELECT tenant, person, change FROM changes_people WHERE change = ? LIMIT ?)`, seq, pruneStep-n)
-		if err != nil {
-			return n, err
-		}
-		if n += w.conn.Changes(); n >= pruneStep {
-			return n, nil // more of this record may be left
-		}
-		if err := w.conn.exec(`DELETE FROM changes WHERE seq = ?`, seq); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
 }

@@ -36,12 +36,14 @@ type writer struct {
 	dirty   bool     // names differ from what readers see
 	lost    error    // why the open transaction can't be committed any more
 	commits atomic.Int64
+	held    *job // taken from the queue, and next
 }
 
 type job struct {
 	ctx   context.Context
 	run   func() error
 	bare  bool // run refuses before it writes: no savepoint is needed
+	apart bool // run is in no transaction, and nothing else is
 	err   error
 	state atomic.Int32
 	done  chan struct{}
@@ -66,6 +68,11 @@ func (w *writer) do(ctx context.Context, f func() error) error {
 // doBare is do for an f that refuses before it writes anything.
 func (w *writer) doBare(ctx context.Context, f func() error) error {
 	return w.submit(&job{ctx: ctx, run: f, bare: true, done: make(chan struct{})})
+}
+
+// apart runs f on the writer's goroutine while no transaction is under way.
+func (w *writer) apart(ctx context.Context, f func() error) error {
+	return w.submit(&job{ctx: ctx, run: f, apart: true, done: make(chan struct{})})
 }
 
 func (w *writer) submit(j *job) error {
@@ -108,15 +115,25 @@ func (w *writer) loop() {
 	defer close(w.done)
 	batch := make([]*job, 0, w.db.o.CommitMost)
 	for {
-		var first *job
-		select {
-		case first = <-w.queue:
-		case <-w.closing:
+		first := w.held
+		w.held = nil
+		if first == nil {
 			select {
-			case first = <-w.queue: // queued before Close: still done
-			default:
-				return
+			case first = <-w.queue:
+			case <-w.closing:
+				select {
+				case first = <-w.queue: // queued before Close: still done
+				default:
+					return
+				}
 			}
+		}
+		if first.apart {
+			if first.state.CompareAndSwap(jobWaiting, jobTaken) {
+				first.err = w.guarded(first.run)
+				close(first.done)
+			}
+			continue
 		}
 		batch = w.transaction(first, batch[:0])
 		for i, j := range batch {
@@ -167,7 +184,9 @@ func (w *writer) transaction(first *job, batch []*job) []*job {
 		if broken != nil || len(batch) >= w.db.o.CommitMost || time.Now().After(deadline) {
 			break
 		}
-		j = w.next(window)
+		if j = w.next(window); j != nil && j.apart {
+			w.held, j = j, nil
+		}
 	}
 	if began && broken == nil {
 		started := time.Now()
@@ -195,6 +214,16 @@ func (w *writer) transaction(first *job, batch []*job) []*job {
 		j.err = scim.Unavailable(fmt.Errorf("sqlite: commit: %w", broken))
 	}
 	return batch
+}
+
+// guarded runs f, which must not end the writer.
+func (w *writer) guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // next returns the next waiting job, or nil when it is time to commit.
