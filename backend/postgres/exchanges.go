@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -145,7 +146,7 @@ func (e *Exchanges) Write(ctx context.Context, blocks []shared.Block, lookups []
 		var found, first, last, times []int64
 		for i := range lookups {
 			l := &lookups[i]
-			keys, attributes, values = append(keys, l.Key), append(attributes, escape(l.Attribute)), append(values, escape(l.Value))
+			keys, attributes, values = append(keys, l.Key), append(attributes, escape(attributeIn(l.Tenant, l.Attribute))), append(values, escape(l.Value))
 			kinds, hows, found = append(kinds, escape(l.Kind)), append(hows, escape(l.How)), append(found, int64(l.Found))
 			first, last, times = append(first, l.First), append(last, l.Last), append(times, int64(l.Times))
 		}
@@ -262,21 +263,53 @@ func (e *Exchanges) Prune(ctx context.Context, keep, lookups int, since time.Tim
 }
 
 // Lookups implements shared.Store.
-func (e *Exchanges) Lookups(ctx context.Context, key []byte, limit int) (list []shared.Lookup, err error) {
+func (e *Exchanges) Lookups(ctx context.Context, tenant string, key []byte, limit int) (list []shared.Lookup, err error) {
 	err = e.store.peek(ctx, func(t *session) error {
 		list = nil
 		row := func(r pgx.Rows) error {
 			var l shared.Lookup
 			err := r.Scan(&l.Attribute, &l.Value, &l.Found, &l.Kind, &l.How, &l.First, &l.Last, &l.Times)
-			l.Attribute, l.Value, l.Kind, l.How = unescape(l.Attribute), unescape(l.Value), unescape(l.Kind), unescape(l.How)
+			l.Tenant, l.Attribute = tenant, unescape(l.Attribute)
+			l.Attribute = l.Attribute[strings.IndexByte(l.Attribute, '/')+1:]
+			l.Value, l.Kind, l.How = unescape(l.Value), unescape(l.Kind), unescape(l.How)
 			list = append(list, l)
 			return err
 		}
-		const query = `SELECT attribute, value, found, kind, how, first, last, times FROM glass_lookups WHERE tenant = $1`
+		const query = `SELECT attribute, value, found, kind, how, first, last, times FROM glass_lookups WHERE tenant = $1 AND ` + ofTenant
 		if key == nil {
-			return t.each(ctx, query+` ORDER BY last DESC LIMIT $2`, row, t.tenant, limit)
+			return t.each(ctx, query+` ORDER BY last DESC LIMIT $3`, row, t.tenant, escape(tenant), limit)
 		}
-		return t.each(ctx, query+` AND key = $2 ORDER BY last DESC LIMIT $3`, row, t.tenant, key, limit)
+		return t.each(ctx, query+` AND key = $3 ORDER BY last DESC LIMIT $4`, row, t.tenant, escape(tenant), key, limit)
 	})
 	return list, err
+}
+
+// attributeIn is the attribute of a lookup as it is stored: the tenant stands
+// before it, and a slash, unless it is the one that the exchanges are kept with.
+// No attribute that is looked for has a slash in it.
+func attributeIn(tenant, attribute string) string {
+	if tenant == "" {
+		return attribute
+	}
+	return tenant + "/" + attribute
+}
+
+// ofTenant selects the lookups of the tenant $2.
+const ofTenant = `CASE WHEN position('/' in attribute) = 0 THEN '' ELSE split_part(attribute, '/', 1) END = $2`
+
+// Forget implements shared.Store.
+func (e *Exchanges) Forget(ctx context.Context, blocks []shared.Block, tenant string) error {
+	return e.write(ctx, func(t *session) error {
+		for i := range blocks {
+			b := &blocks[i]
+			if b.Count == 0 {
+				t.later(`DELETE FROM glass_blocks WHERE tenant = $1 AND first = $2`, t.tenant, b.First)
+				continue
+			}
+			t.later(`UPDATE glass_blocks SET number = $3, touched = $4::integer[], deflated = $5, body = $6 WHERE tenant = $1 AND first = $2`,
+				t.tenant, b.First, b.Count, b.Touched, b.Deflated, b.Body)
+		}
+		t.later(`DELETE FROM glass_lookups WHERE tenant = $1 AND `+ofTenant, t.tenant, escape(tenant))
+		return nil
+	})
 }

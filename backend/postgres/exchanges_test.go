@@ -113,10 +113,10 @@ func TestExchanges(t *testing.T) {
 		t.Errorf("another tenant sees %d blocks, %v", len(got), err)
 	}
 	want := []shared.Lookup{{Attribute: "userName", Value: "ada", Kind: "entra", How: "y", First: 5, Last: 9, Times: 3}, {Attribute: "id", Value: "7", First: 6, Last: 6, Times: 1}}
-	if got, err := one.Lookups(ctx, nil, 9); err != nil || !cmp.Equal(want, got) {
+	if got, err := one.Lookups(ctx, "", nil, 9); err != nil || !cmp.Equal(want, got) {
 		t.Errorf("%v %s", err, cmp.Diff(want, got))
 	}
-	if got, err := one.Lookups(ctx, []byte("a"), 9); err != nil || !cmp.Equal(want[1:], got) {
+	if got, err := one.Lookups(ctx, "", []byte("a"), 9); err != nil || !cmp.Equal(want[1:], got) {
 		t.Errorf("%v %s", err, cmp.Diff(want[1:], got))
 	}
 
@@ -133,7 +133,7 @@ func TestExchanges(t *testing.T) {
 	if n, oldest, err := one.Measure(ctx); err != nil || n != 12 || oldest != 1002 {
 		t.Errorf("%d are left, the oldest of %d, %v", n, oldest, err)
 	}
-	if got, err := one.Lookups(ctx, nil, 9); err != nil || len(got) != 2 {
+	if got, err := one.Lookups(ctx, "", nil, 9); err != nil || len(got) != 2 {
 		t.Errorf("lookups %v, %v", got, err)
 	}
 	if err := two.Prune(ctx, 100, 100, time.UnixMilli(1004)); err != nil {

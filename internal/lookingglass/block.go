@@ -9,7 +9,7 @@ type block struct {
 	oldest, newest int64 // ms
 	count          int
 	ids            []uint32 // hashes of what they touched
-	lookups        []Sought
+	lookups        []looked
 }
 
 // add adds an exchange, and reports false if it is so large that it needs a
@@ -21,6 +21,18 @@ func (b *block) add(x *Exchange) bool {
 		b.b = b.b[:before]
 		return false
 	}
+	b.note(x)
+	return true
+}
+
+// keep adds an exchange, whatever its size.
+func (b *block) keep(x *Exchange) {
+	b.packer.add(x)
+	b.note(x)
+}
+
+// note keeps what is known of an exchange that was added.
+func (b *block) note(x *Exchange) {
 	ms := x.Time.UnixMilli()
 	if b.count == 0 {
 		b.first, b.oldest, b.newest = x.Seq, ms, ms
@@ -30,10 +42,16 @@ func (b *block) add(x *Exchange) bool {
 	for _, id := range x.Touched {
 		b.ids = append(b.ids, idHash(id))
 	}
+	b.ids = append(b.ids, tenantHash(x.Tenant))
 	if x.Lookup != nil {
-		b.lookups = append(b.lookups, Sought{Lookup: *x.Lookup, Client: x.Client, Last: x.Time})
+		b.lookups = append(b.lookups, looked{Sought{Lookup: *x.Lookup, Client: x.Client, Last: x.Time}, x.Tenant})
 	}
-	return true
+}
+
+// looked is a lookup and whose it was.
+type looked struct {
+	Sought
+	tenant string
 }
 
 // large reports whether the block is worth being deflated.

@@ -1,6 +1,7 @@
 package lookingglass
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -49,7 +50,7 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	red := r.redaction.begin(r.names, r.words)
 	headers, answerHeaders := red.fields(r.lists.asked, s.headers), red.fields(r.lists.answered, s.answer)
 	resp, notes := &s.x.Response, s.trace.Notes()
-	x := &Exchange{Seq: seq, ID: s.x.RequestID, Time: s.x.Started.UTC().Truncate(time.Millisecond), Tenant: r.o.Tenant, Actor: s.actor, Instance: r.o.Instance,
+	x := &Exchange{Seq: seq, ID: s.x.RequestID, Time: s.x.Started.UTC().Truncate(time.Millisecond), Tenant: cmp.Or(s.tenant, r.o.Tenant), Actor: s.actor, Instance: r.o.Instance,
 		Method: s.method, Local: s.x.Request.Path, Base: s.x.Request.Base, Op: resp.Operation, Type: resp.Type, Target: resp.ID,
 		Status: resp.Status, Micros: Split{Total: s.x.Duration.Microseconds(), Parse: notes.Parse.Microseconds(),
 			Backend: notes.Backend.Microseconds(), Encode: notes.Encode.Microseconds()}}
@@ -82,7 +83,7 @@ func (r *Recorder) explain(s *seen, seq int64) *Exchange {
 	x.Filter = Tree(f)
 	x.Steps = stepsOf(r.lists.steps, s.trace)
 
-	known := r.known.learn(answer)
+	known := r.known.learn(x.Tenant, answer)
 	x.Changes = red.changes(r.lists.changes, &notes, known)
 	for _, id := range resp.Rules {
 		x.Rules = append(x.Rules, Rule{ID: id, What: ruleTexts[id]})
@@ -207,14 +208,14 @@ type acquaintances map[string]string
 const mostKnown = 4096
 
 // learn notes the names in an answer, and returns a function that tells them.
-func (a acquaintances) learn(answer node) func(id string) string {
+func (a acquaintances) learn(tenant string, answer node) func(id string) string {
 	one := func(o node) {
 		id := o.get("id").text()
 		if name := naming(o); id != "" && name != "" {
 			if len(a) >= mostKnown {
 				clear(a)
 			}
-			a[strings.Clone(id)] = name
+			a[tenant+"/"+id] = name
 		}
 	}
 	one(answer)
@@ -228,8 +229,8 @@ func (a acquaintances) learn(answer node) func(id string) string {
 		}
 		id, name := o.get("value").text(), o.get("display").text()
 		if id != "" && name != "" && len(a) < mostKnown {
-			a[strings.Clone(id)] = strings.Clone(short(name))
+			a[tenant+"/"+id] = strings.Clone(short(name))
 		}
 	}
-	return func(id string) string { return a[id] }
+	return func(id string) string { return a[tenant+"/"+id] }
 }

@@ -11,6 +11,7 @@ import (
 
 // Query selects exchanges. The zero value selects the newest 100.
 type Query struct {
+	Tenant   string // "": that of the Recorder's Options; AllTenants: every one
 	Before   int64  // with a smaller Seq; 0: from the newest
 	After    int64  // with a greater Seq; 0: all
 	Client   string // kind
@@ -28,6 +29,7 @@ func (r *Recorder) Find(ctx context.Context, q Query) ([]*Exchange, error) {
 	if q.Limit <= 0 {
 		q.Limit = 100
 	}
+	q.Tenant = cmp.Or(q.Tenant, r.o.Tenant)
 	m := newMatcher(q)
 	if r.journal == nil {
 		return r.ring.find(m), ctx.Err()
@@ -107,6 +109,11 @@ func (r *Recorder) older(ctx context.Context, m *matcher) ([]*Exchange, error) {
 
 // Get returns one exchange, or nil.
 func (r *Recorder) Get(ctx context.Context, seq int64) (*Exchange, error) {
+	return r.Of("").Get(ctx, seq)
+}
+
+// any returns an exchange of any tenant, or nil.
+func (r *Recorder) any(ctx context.Context, seq int64) (*Exchange, error) {
 	if x := r.ring.get(seq); x != nil || r.journal == nil {
 		if x != nil {
 			x.Instance = r.o.Instance
@@ -172,6 +179,9 @@ func (m *matcher) matches(x *Exchange) bool {
 		(m.touching == nil || slices.ContainsFunc(x.Touched, func(id string) bool { return m.touching[id] })) &&
 		(m.text == "" || strings.Contains(haystack(x), m.text))
 }
+
+// owns reports whether an exchange, all of which is there, is of the tenant.
+func (m *matcher) owns(x *Exchange) bool { return m.q.Tenant == AllTenants || x.Tenant == m.q.Tenant }
 
 // haystack is what Query.Text is looked for in.
 func haystack(x *Exchange) string {

@@ -34,10 +34,12 @@ type journal interface {
 	// find is Recorder.Find, get Recorder.Get for the journal alone.
 	find(ctx context.Context, q Query) ([]*Exchange, error)
 	get(ctx context.Context, seq int64) (*Exchange, error)
-	// soughtBy returns the lookups for a folded value, soughtAll all, the latest
-	// first.
-	soughtBy(ctx context.Context, folded string) ([]Sought, error)
-	soughtAll(ctx context.Context, limit int) ([]Sought, error)
+	// soughtBy returns the lookups of a tenant for a folded value, soughtAll all of
+	// it, the latest first.
+	soughtBy(ctx context.Context, tenant, folded string) ([]Sought, error)
+	soughtAll(ctx context.Context, tenant string, limit int) ([]Sought, error)
+	// drop removes all of a tenant.
+	drop(ctx context.Context, tenant string) error
 	stats() (kept int64, oldest time.Time)
 	memory() int64 // that it takes, about
 	close() error
@@ -48,6 +50,7 @@ type journal interface {
 type fileJournal struct {
 	*outbox
 	path       string
+	tenant     string // of the program
 	keep, days int
 	now        func() time.Time
 	log        *slog.Logger
@@ -60,6 +63,7 @@ type fileJournal struct {
 	seq     int64
 
 	looked int // lookups since they were pruned; the writer's
+	drops  chan dropping
 
 	write *sqlite.Conn // of the writer
 	reads sync.Mutex
@@ -69,12 +73,13 @@ type fileJournal struct {
 // openJournal opens the journal, or makes it. One that can't be read is set
 // aside.
 func openJournal(o Options) (*fileJournal, error) {
-	j := &fileJournal{outbox: newOutbox(batchMost, false), path: o.Journal, keep: o.Keep, days: o.Days, now: o.Now, log: o.Logger}
+	j := &fileJournal{outbox: newOutbox(batchMost, false), path: o.Journal, tenant: o.Tenant, keep: o.Keep, days: o.Days, now: o.Now, log: o.Logger}
 	if err := j.open(); err != nil {
 		if err := j.setAside(err); err != nil {
 			return nil, err
 		}
 	}
+	j.drops = make(chan dropping)
 	j.seq, j.stored, j.taken = j.start, j.start, j.start
 	go j.loop()
 	return j, nil
@@ -96,6 +101,10 @@ func (j *fileJournal) loop() {
 		select {
 		case <-timer.C:
 		case <-j.wake:
+		case d := <-j.drops:
+			j.batch()
+			d.done <- j.dropNow(d.tenant)
+			continue
 		case <-j.stop:
 			j.batch()
 			return

@@ -11,7 +11,7 @@ import (
 )
 
 // journalVersion is the user_version of a journal that this program reads.
-const journalVersion = 2
+const journalVersion = 3
 
 // blocksDDL makes the table of exchanges: those that were written at the same
 // time, without a gap from first to last, are one row, which has the hashes of
@@ -20,15 +20,29 @@ const blocksDDL = `
 CREATE TABLE blocks (
 	first INTEGER PRIMARY KEY, last INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
 	ids BLOB NOT NULL, deflated INTEGER NOT NULL, body BLOB NOT NULL);
-PRAGMA user_version = 2;
+`
+
+// lookupsDDL makes the table of what clients looked for. "" is the program's own
+// tenant.
+const lookupsDDL = `
+CREATE TABLE lookups (
+	tenant TEXT NOT NULL, folded TEXT NOT NULL, attribute TEXT NOT NULL, value TEXT NOT NULL, found INTEGER NOT NULL, client TEXT NOT NULL, how TEXT NOT NULL,
+	first INTEGER NOT NULL, last INTEGER NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (tenant, folded, attribute)) WITHOUT ROWID;
+CREATE INDEX lookups_by_time ON lookups (last);
+PRAGMA user_version = 3;
+`
+
+// ownedLookups brings the lookups of versions 1 and 2, when there was one tenant.
+const ownedLookups = `
+DROP INDEX lookups_by_time;
+ALTER TABLE lookups RENAME TO lookups_before;
+` + lookupsDDL + `
+INSERT INTO lookups SELECT '', folded, attribute, value, found, client, how, first, last, times FROM lookups_before;
+DROP TABLE lookups_before;
 `
 
 // ddl makes the rest of a journal.
 const ddl = `
-CREATE TABLE lookups (
-	folded TEXT NOT NULL, attribute TEXT NOT NULL, value TEXT NOT NULL, found INTEGER NOT NULL, client TEXT NOT NULL, how TEXT NOT NULL,
-	first INTEGER NOT NULL, last INTEGER NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (folded, attribute)) WITHOUT ROWID;
-CREATE INDEX lookups_by_time ON lookups (last);
 CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL);
 INSERT INTO state VALUES (1, 0);
 `
@@ -68,14 +82,18 @@ func (j *fileJournal) open() (err error) {
 		if n, err := number(j.write, `SELECT count(*) FROM sqlite_schema`); err != nil || n > 0 {
 			return errors.Join(errors.New("it is no journal of this program"), err)
 		}
-		if err := sqlitex.ExecuteScript(j.write, ddl+blocksDDL, nil); err != nil {
+		if err := sqlitex.ExecuteScript(j.write, ddl+blocksDDL+lookupsDDL, nil); err != nil {
 			return err
 		}
 	case version == 1:
-		if err := sqlitex.ExecuteScript(j.write, forgetV1+blocksDDL, nil); err != nil {
+		if err := sqlitex.ExecuteScript(j.write, forgetV1+blocksDDL+ownedLookups, nil); err != nil {
 			return err
 		}
 		j.log.Warn("the Looking Glass forgets the exchanges of an earlier version's journal", "journal", j.path)
+	case version == 2:
+		if err := sqlitex.ExecuteScript(j.write, ownedLookups, nil); err != nil {
+			return err
+		}
 	}
 	if j.start, err = number(j.write, `SELECT max(seq, (SELECT coalesce(max(last), 0) FROM blocks)) FROM state`); err != nil {
 		return err

@@ -55,6 +55,9 @@ func (j *fileJournal) find(ctx context.Context, q Query) ([]*Exchange, error) {
 		wanted = append(wanted, idHash(id))
 	}
 	slices.Sort(wanted)
+	if len(wanted) == 0 {
+		wanted = append(wanted, j.telling(q.Tenant)...)
+	}
 	var list []*Exchange
 	err := j.each(ctx, query, []any{q.After, before}, func(st *sqlite.Stmt) error {
 		if len(wanted) > 0 && !anyOf(columnBytes(st, 0), wanted) {
@@ -112,6 +115,10 @@ func (m *matcher) pick(list []*Exchange, text string) ([]*Exchange, error) {
 		if err := u.rest(x); err != nil {
 			return list, err
 		}
+		if !m.owns(x) {
+			x = new(Exchange)
+			continue
+		}
 		if list = append(list, x); len(list) == m.q.Limit {
 			break
 		}
@@ -125,7 +132,7 @@ func (j *fileJournal) get(ctx context.Context, seq int64) (*Exchange, error) {
 	if seq <= 0 {
 		return nil, ctx.Err()
 	}
-	list, err := j.find(ctx, Query{After: seq - 1, Before: seq + 1, Limit: 1})
+	list, err := j.find(ctx, Query{Tenant: AllTenants, After: seq - 1, Before: seq + 1, Limit: 1})
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
@@ -151,19 +158,19 @@ func blockText(st *sqlite.Stmt, column int) (string, error) {
 	return string(body), nil
 }
 
-func (j *fileJournal) soughtBy(ctx context.Context, folded string) ([]Sought, error) {
-	return j.sought(ctx, `WHERE folded = ?1`, folded)
+func (j *fileJournal) soughtBy(ctx context.Context, tenant, folded string) ([]Sought, error) {
+	return j.sought(ctx, `AND folded = ?2`, tenant, folded)
 }
 
-func (j *fileJournal) soughtAll(ctx context.Context, limit int) ([]Sought, error) {
-	return j.sought(ctx, `ORDER BY last DESC LIMIT ?1`, limit)
+func (j *fileJournal) soughtAll(ctx context.Context, tenant string, limit int) ([]Sought, error) {
+	return j.sought(ctx, `ORDER BY last DESC LIMIT ?2`, tenant, limit)
 }
 
-// sought returns lookups, the latest first; the rest of the query has one
-// parameter.
-func (j *fileJournal) sought(ctx context.Context, rest string, arg any) ([]Sought, error) {
+// sought returns lookups of a tenant, the latest first; the rest of the query has
+// one more parameter.
+func (j *fileJournal) sought(ctx context.Context, rest, tenant string, arg any) ([]Sought, error) {
 	var list []Sought
-	err := j.each(ctx, `SELECT attribute, value, found, client, how, first, last, times FROM lookups `+rest, []any{arg}, func(st *sqlite.Stmt) error {
+	err := j.each(ctx, `SELECT attribute, value, found, client, how, first, last, times FROM lookups WHERE tenant = ?1 `+rest, []any{j.home(tenant), arg}, func(st *sqlite.Stmt) error {
 		list = append(list, Sought{Lookup: Lookup{st.ColumnText(0), st.ColumnText(1), st.ColumnInt(2)}, Client: Client{st.ColumnText(3), st.ColumnText(4)},
 			First: time.UnixMilli(st.ColumnInt64(5)).UTC(), Last: time.UnixMilli(st.ColumnInt64(6)).UTC(), Times: st.ColumnInt(7)})
 		return nil

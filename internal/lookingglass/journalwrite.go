@@ -21,7 +21,7 @@ func (j *fileJournal) store(list []*block) (err error) {
 		return err
 	}
 	defer end(&err)
-	look := j.write.Prep(`INSERT INTO lookups VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)
+	look := j.write.Prep(`INSERT INTO lookups VALUES (?8, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 1)
 		ON CONFLICT DO UPDATE SET value = ?3, found = ?4, client = ?5, how = ?6, last = ?7, times = times + 1`)
 	count := int64(0)
 	for _, b := range list {
@@ -31,7 +31,7 @@ func (j *fileJournal) store(list []*block) (err error) {
 		count += int64(b.count)
 		for _, l := range b.lookups {
 			j.looked++
-			if err := run(look, foldValue(l.Value), l.Attribute, l.Value, l.Found, l.Client.Kind, l.Client.How, l.Last.UnixMilli()); err != nil {
+			if err := run(look, foldValue(l.Value), l.Attribute, l.Value, l.Found, l.Client.Kind, l.Client.How, l.Last.UnixMilli(), j.home(l.tenant)); err != nil {
 				return err
 			}
 		}
@@ -40,6 +40,23 @@ func (j *fileJournal) store(list []*block) (err error) {
 		j.oldest.Store(list[0].oldest)
 	}
 	return nil
+}
+
+// home is a tenant in the journal: "" is the program's own.
+func (j *fileJournal) home(tenant string) string {
+	if tenant == j.tenant {
+		return ""
+	}
+	return tenant
+}
+
+// telling returns the hash that all blocks have which hold an exchange of a
+// tenant, if they have one.
+func (j *fileJournal) telling(tenant string) []uint32 {
+	if tenant == AllTenants || tenant == j.tenant {
+		return nil
+	}
+	return []uint32{tenantHash(tenant)}
 }
 
 func (j *fileJournal) insert(b *block) (err error) {

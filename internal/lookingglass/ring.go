@@ -40,6 +40,11 @@ func newRing(number int, bytes int64) *ring { return &ring{number: number, most:
 func (r *ring) add(x *Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.put(x)
+}
+
+// put is add for who holds mu.
+func (r *ring) put(x *Exchange) {
 	r.open.add(x)
 	r.began = append(r.began, moment{x.Seq, x.Time.UnixMilli()})
 	r.count++
@@ -103,7 +108,7 @@ func (r *ring) get(seq int64) *Exchange {
 	if i == len(list) || seq < first {
 		return nil
 	}
-	found, err := newMatcher(Query{After: seq - 1, Before: seq + 1, Limit: 1}).pick(nil, list[i].text)
+	found, err := newMatcher(Query{Tenant: AllTenants, After: seq - 1, Before: seq + 1, Limit: 1}).pick(nil, list[i].text)
 	if err != nil || len(found) == 0 {
 		return nil
 	}

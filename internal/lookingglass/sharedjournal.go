@@ -191,7 +191,7 @@ func (j *sharedJournal) batch(again bool) (written int) {
 		for _, b := range list {
 			blocks = append(blocks, j.packed(b))
 			for i := range b.lookups {
-				lookups = append(lookups, lookupOfSought(&b.lookups[i]))
+				lookups = append(lookups, j.lookupOf(&b.lookups[i]))
 			}
 		}
 		err := j.briefly(func(ctx context.Context) error { return j.store.Write(ctx, blocks, lookups) })
@@ -242,9 +242,25 @@ func keyOf(folded string) []byte {
 	return sum[:16]
 }
 
-func lookupOfSought(s *Sought) shared.Lookup {
-	ms := s.Last.UnixMilli()
-	return shared.Lookup{Key: keyOf(foldValue(s.Value)), Attribute: s.Attribute, Value: s.Value, Found: s.Found,
+// home is a tenant as it is in the database: "" is the program's own.
+func (j *sharedJournal) home(tenant string) string {
+	if tenant == j.o.Tenant {
+		return ""
+	}
+	return tenant
+}
+
+// keyIn identifies a folded value that was looked for in a tenant.
+func keyIn(home, folded string) []byte {
+	if home == "" {
+		return keyOf(folded)
+	}
+	return keyOf(home + "/" + folded)
+}
+
+func (j *sharedJournal) lookupOf(s *looked) shared.Lookup {
+	ms, home := s.Last.UnixMilli(), j.home(s.tenant)
+	return shared.Lookup{Tenant: home, Key: keyIn(home, foldValue(s.Value)), Attribute: s.Attribute, Value: s.Value, Found: s.Found,
 		Kind: s.Client.Kind, How: s.Client.How, First: ms, Last: ms, Times: 1}
 }
 
@@ -295,18 +311,18 @@ func (j *sharedJournal) own(ctx context.Context) {
 	}
 }
 
-func (j *sharedJournal) soughtBy(ctx context.Context, folded string) ([]Sought, error) {
-	return j.lookups(ctx, keyOf(folded), mostLookups)
+func (j *sharedJournal) soughtBy(ctx context.Context, tenant, folded string) ([]Sought, error) {
+	return j.lookups(ctx, j.home(tenant), keyIn(j.home(tenant), folded), mostLookups)
 }
 
-func (j *sharedJournal) soughtAll(ctx context.Context, limit int) ([]Sought, error) {
-	return j.lookups(ctx, nil, limit)
+func (j *sharedJournal) soughtAll(ctx context.Context, tenant string, limit int) ([]Sought, error) {
+	return j.lookups(ctx, j.home(tenant), nil, limit)
 }
 
-func (j *sharedJournal) lookups(ctx context.Context, key []byte, limit int) ([]Sought, error) {
+func (j *sharedJournal) lookups(ctx context.Context, home string, key []byte, limit int) ([]Sought, error) {
 	ctx, cancel := context.WithTimeout(ctx, sharedWait)
 	defer cancel()
-	found, err := j.store.Lookups(ctx, key, limit)
+	found, err := j.store.Lookups(ctx, home, key, limit)
 	if err != nil {
 		return nil, err
 	}

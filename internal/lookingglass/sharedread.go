@@ -34,6 +34,9 @@ func (j *sharedJournal) find(ctx context.Context, q Query) ([]*Exchange, error) 
 	for _, id := range q.Touching {
 		s.Touching = append(s.Touching, int32(idHash(id)))
 	}
+	if len(q.Touching) == 0 && q.Tenant != AllTenants && q.Tenant != j.o.Tenant {
+		s.Touching = []int32{int32(tenantHash(q.Tenant))}
+	}
 	order := 1
 	if s.Beyond = math.MaxInt64; q.Before > 0 && q.Before < math.MaxInt64-spanMost {
 		s.Beyond = q.Before + spanMost
@@ -71,19 +74,25 @@ func (j *sharedJournal) find(ctx context.Context, q Query) ([]*Exchange, error) 
 
 // unpack adds what matches of a block to list.
 func (m *matcher) unpack(list []*Exchange, b *shared.Block) ([]*Exchange, error) {
-	body := b.Body
-	if b.Deflated {
-		var err error
-		if body, err = io.ReadAll(flate.NewReader(bytes.NewReader(body))); err != nil {
-			return nil, err
-		}
+	text, err := bodyOf(b)
+	if err != nil {
+		return nil, err
 	}
 	before := len(list)
-	list, err := m.pick(list, string(body))
+	list, err = m.pick(list, text)
 	for _, x := range list[before:] {
 		x.Instance = b.Instance
 	}
 	return list, err
+}
+
+// bodyOf returns what is in a block.
+func bodyOf(b *shared.Block) (string, error) {
+	if !b.Deflated {
+		return string(b.Body), nil
+	}
+	body, err := io.ReadAll(flate.NewReader(bytes.NewReader(b.Body)))
+	return string(body), err
 }
 
 // get implements journal.
@@ -91,7 +100,7 @@ func (j *sharedJournal) get(ctx context.Context, seq int64) (*Exchange, error) {
 	if seq <= 0 || seq == math.MaxInt64 {
 		return nil, ctx.Err()
 	}
-	list, err := j.find(ctx, Query{After: seq - 1, Before: seq + 1, Limit: 1})
+	list, err := j.find(ctx, Query{Tenant: AllTenants, After: seq - 1, Before: seq + 1, Limit: 1})
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
@@ -138,7 +147,7 @@ func (r *Recorder) tellFresh(j *sharedJournal, known map[int64]time.Time) {
 		r.o.Logger.Debug("the Looking Glass can't see what other instances recorded", "error", err)
 		return
 	}
-	m := newMatcher(Query{Limit: -1, Oldest: true})
+	m := newMatcher(Query{Tenant: AllTenants, Limit: -1, Oldest: true})
 	var list []*Exchange
 	for i := range blocks {
 		known[blocks[i].First] = now

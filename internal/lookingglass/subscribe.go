@@ -24,6 +24,7 @@ type subscribers struct {
 }
 
 type subscriber struct {
+	tenant string
 	ch     chan Event
 	missed int
 }
@@ -31,8 +32,10 @@ type subscriber struct {
 // Subscribe returns a channel of exchanges as they come, of which a slow reader
 // misses some, and how many it missed. It is closed when ctx ends or the
 // Recorder closes.
-func (r *Recorder) Subscribe(ctx context.Context) <-chan Event {
-	s := &subscriber{ch: make(chan Event, waiting)}
+func (r *Recorder) Subscribe(ctx context.Context) <-chan Event { return r.subscribe(ctx, r.o.Tenant) }
+
+func (r *Recorder) subscribe(ctx context.Context, tenant string) <-chan Event {
+	s := &subscriber{tenant: tenant, ch: make(chan Event, waiting)}
 	l := &r.subs
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,6 +78,9 @@ func (l *subscribers) publish(x *Exchange) (told bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for s := range l.all {
+		if s.tenant != x.Tenant && s.tenant != AllTenants {
+			continue
+		}
 		told = true
 		select {
 		case s.ch <- Event{x, s.missed}:

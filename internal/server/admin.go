@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
-	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
@@ -36,10 +35,14 @@ const (
 // came of it. They travel through the control socket as JSON.
 type (
 	order struct {
-		Do     string   // "deleted", "restore", "why" or "compare"
-		Name   string   // userName or id; "why": whatever is known of somebody
+		Do     string   // "deleted", "restore", "why", "compare" or one of managing
+		Tenant string   `json:",omitempty"` // "": the default one
+		Name   string   // userName or id; "why": whatever is known of somebody; else of the tenant or token
 		As     string   // "restore": the new userName, or ""
 		People []string `json:",omitempty"` // "compare": the values of a list
+
+		Settings []setting   `json:",omitempty"` // of a tenant
+		Token    *tokenOrder `json:",omitempty"`
 	}
 	report struct {
 		Deleted  []scim.Deleted `json:",omitempty"`
@@ -48,6 +51,9 @@ type (
 		Why      *people.Verdict  `json:",omitempty"`
 		Timeline *people.Timeline `json:",omitempty"`
 		Rows     []people.Row     `json:",omitempty"`
+		Tenants  []tenantReport   `json:",omitempty"`
+		Tokens   []tokenReport    `json:",omitempty"`
+		Secret   string           `json:",omitempty"` // of the first of Tokens, which is new
 		Error    string           // for the operator; "": all went well
 	}
 )
@@ -57,6 +63,7 @@ type (
 func administer(ctx context.Context, s Settings, o order) (report, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
+	s.unserved = managing[o.Do] != nil
 	body, err := json.Marshal(o)
 	if err != nil {
 		return report{}, err
@@ -114,7 +121,10 @@ func openFolder(ctx context.Context, s Settings) (d *directory, err error) {
 	if err := d.openStore(ctx); err != nil {
 		return d, err
 	}
-	return d, d.reload()
+	if !s.unserved {
+		err = d.reload()
+	}
+	return d, err
 }
 
 // openDirect opens the directory in PostgreSQL, beside whatever serves it. It
@@ -123,7 +133,7 @@ func openDirect(ctx context.Context, s Settings) (*directory, error) {
 	s.NoMigrate = true
 	d := newDirectory(s)
 	err := d.openStore(ctx)
-	if err == nil {
+	if err == nil && !s.unserved {
 		err = d.reload()
 	}
 	if err != nil {
@@ -143,18 +153,13 @@ func newDirectory(s Settings) *directory {
 // carryOut does what an order says.
 func (d *directory) carryOut(ctx context.Context, o order) (r report) {
 	var err error
-	switch o.Do {
-	case "deleted":
-		r.Deleted, err = d.store.Deleted(ctx, scim.DeletedQuery{Type: d.typeNamed(tenant.Default, "User"), Name: o.Name})
-	case "restore":
-		r, err = d.restore(ctx, o)
-	case "why", "compare":
-		if d.desk == nil { // the server that was there a moment ago has stopped
-			d.consult(nil)
+	if manage := managing[o.Do]; manage != nil {
+		if o.Token == nil {
+			o.Token = new(tokenOrder)
 		}
-		r, err = askDesk(ctx, d.desk, o)
-	default:
-		err = fmt.Errorf("this server knows no order %q", printable(o.Do))
+		r, err = manage(ctx, d, o)
+	} else {
+		r, err = d.lookAfter(ctx, o)
 	}
 	var refused *scim.Error
 	switch {
@@ -166,9 +171,40 @@ func (d *directory) carryOut(ctx context.Context, o order) (r report) {
 	return report{Error: err.Error()}
 }
 
-func (d *directory) restore(ctx context.Context, o order) (report, error) {
-	user := d.typeNamed(tenant.Default, "User")
-	found, err := d.store.Deleted(ctx, scim.DeletedQuery{Type: user, Name: o.Name, Limit: 10})
+// lookAfter does what an order about the people of a tenant says.
+func (d *directory) lookAfter(ctx context.Context, o order) (r report, err error) {
+	t, err := d.registry.Tenant(ctx, askedTenant(o.Tenant))
+	if err != nil {
+		return r, err
+	}
+	h, err := d.houses.Load().of(t)
+	if err != nil {
+		return r, err
+	}
+	of := household{h, d.db.bound(*t), typeOf(h, "User")}
+	switch o.Do {
+	case "deleted":
+		r.Deleted, err = of.store.Deleted(ctx, scim.DeletedQuery{Type: of.user, Name: o.Name})
+	case "restore":
+		r, err = d.restore(ctx, of, o)
+	case "why", "compare":
+		r, err = askDesk(ctx, d.deskOf(of), o)
+	default:
+		err = fmt.Errorf("this server knows no order %q", printable(o.Do))
+	}
+	return r, err
+}
+
+// household is a tenant for an order about its people.
+type household struct {
+	*house
+	store store
+	user  *scim.ResourceType
+}
+
+func (d *directory) restore(ctx context.Context, of household, o order) (report, error) {
+	user := of.user
+	found, err := of.store.Deleted(ctx, scim.DeletedQuery{Type: user, Name: o.Name, Limit: 10})
 	switch {
 	case err != nil:
 		return report{}, err
@@ -183,7 +219,7 @@ func (d *directory) restore(ctx context.Context, o order) (report, error) {
 		return report{}, errors.New(b.String())
 	}
 	ctx = scim.WithOrigin(ctx, scim.Origin{Actor: "rollcall users restore"})
-	u, err := d.current.Load().Restore(ctx, scim.Ref{Type: user, ID: found[0].ID}, o.As)
+	u, err := of.plain.Restore(ctx, scim.Ref{Type: user, ID: found[0].ID}, o.As)
 	var refused *scim.Error
 	if errors.Is(err, scim.ErrUniqueness) && errors.As(err, &refused) {
 		return report{}, fmt.Errorf("another user took a unique value of %q meanwhile: %s; rename or delete that one, or restore with --as NEWNAME",

@@ -46,6 +46,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Import      importFlags      `cmd:"" help:"Bring an export into an empty directory, or add to one what it lacks."`
 		Backup      backupFlags      `cmd:"" help:"Write a consistent copy of the SQLite database to a file, also while it is served."`
 		Restore     restoreFlags     `cmd:"" help:"Bring a backup back into the data folder."`
+		Tenant      tenantFlags      `cmd:"" help:"Add, list, show, change and remove tenants: directories of their own in one server."`
+		Token       tokenFlags       `cmd:"" help:"Make, list, rotate and revoke the bearer tokens of tenants."`
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
 		Why         whyFlags         `cmd:"" help:"Say whether a person is there, and if not, why; exit 1 if not, 3 if it can't be found out."`
 		Compare     compareFlags     `cmd:"" help:"Compare a list of people with the directory; exit 1 if somebody is missing, 3 if it can't be found out."`
@@ -98,7 +100,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	}
 	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config, "migrate": &cli.Migrate.Config,
 		"export": &cli.Export.Config, "import": &cli.Import.Config, "backup": &cli.Backup.Config, "restore": &cli.Restore.Config,
-		"users": &cli.Users.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
+		"tenant": &cli.Tenant.Config, "token": &cli.Token.Config, "users": &cli.Users.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
 	asks := command == "why" || command == "compare"
 	own := environ
 	if asks { // to them ROLLCALL_TOKEN is one to ask with
@@ -122,7 +124,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		}
 		return usageOr(err)
 	}
-	if settings.PactFlow != nil && slices.Contains([]string{"status", "users", "migrate", "export", "import", "backup", "restore"}, command) {
+	if settings.PactFlow != nil && slices.Contains([]string{"status", "tenant", "token", "users", "migrate", "export", "import", "backup", "restore"}, command) {
 		fmt.Fprintln(stderr, "rollcall: in façade mode there is no data folder: PactFlow keeps the people")
 		return exitFailed
 	}
@@ -149,16 +151,27 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		err = cli.Backup.run(ctx, settings, stdout)
 	case "restore":
 		err = cli.Restore.run(ctx, settings, stdout)
+	case "tenant":
+		err = cli.Tenant.run(ctx, words[1], settings, stdout, stderr)
+	case "token":
+		err = cli.Token.run(ctx, words[1], settings, stdout, stderr)
 	case "users":
 		err = cli.Users.run(ctx, words[1], settings, stdout)
 	default:
 		return serve(ctx, settings, warnings, stdout, stderr)
 	}
-	if err != nil {
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitStopped
+	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "rollcall:", err)
-		return exitFailed
+		return exitUsage
 	}
-	return exitStopped
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(stderr, "rollcall:", line)
+	}
+	return exitFailed
 }
 
 // usageOr returns exitUsage if a fault is on the command line.

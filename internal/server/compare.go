@@ -17,6 +17,7 @@ type compareFlags struct {
 
 	File   string `arg:"" name:"file" help:"list of people: CSV, or a value on each line; \"-\" is the standard input"`
 	Column string `name:"column" placeholder:"NAME" help:"name or number of the column that says who is meant (default: the one that looks most like it)"`
+	Tenant string `name:"tenant" placeholder:"NAME" help:"whose people (default: the tenant \"default\")"`
 	Format string `name:"format" enum:"table,csv,json" default:"table" help:"table, csv or json; a table leaves out who is present"`
 }
 
@@ -35,7 +36,7 @@ func (f *compareFlags) run(ctx context.Context, s Settings, environ []string, st
 	rows := make([]people.Row, 0, len(values))
 	for start := 0; start < len(values); start += peopleAtOnce {
 		part := values[start:min(start+peopleAtOnce, len(values))]
-		r, err := a.do(ctx, order{Do: "compare", People: part})
+		r, err := a.do(ctx, order{Do: "compare", Tenant: f.Tenant, People: part})
 		if err != nil || len(r.Rows) != len(part) {
 			return noAnswer(stderr, err)
 		}

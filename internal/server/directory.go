@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
-	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/internal/password"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
@@ -24,19 +24,19 @@ import (
 // directory is the mode that keeps people and groups itself, in a folder or in
 // PostgreSQL.
 type directory struct {
-	s      Settings
-	log    *slog.Logger
-	lock   *folderLock // of the folder, where the people are in it
-	db     database
-	store  store
-	tokens []string                     // of the configuration
-	bearer *auth.Bearer                 // for them; nil: there are none
-	hash   func(string) (string, error) // nil: passwords are discarded
-	keys   atomic.Pointer[[][]byte]     // of cursors
-	vitals vitals
-	opened atomic.Bool // and served from then on
-	desk   *people.Desk
-	fleet  *fleet // with PostgreSQL
+	s       Settings
+	log     *slog.Logger
+	lock    *folderLock // of the folder, where the people are in it
+	db      database
+	store   store
+	tokens  []string                     // of the configuration
+	bearer  *auth.Bearer                 // for them; nil: there are none
+	hash    func(string) (string, error) // nil: passwords are discarded
+	keys    atomic.Pointer[[][]byte]     // of cursors
+	vitals  vitals
+	opened  atomic.Bool                           // and served from then on
+	records atomic.Pointer[lookingglass.Recorder] // what clients asked for; nil: not known
+	fleet   *fleet                                // with PostgreSQL
 
 	verifier *oidc.Verifier
 	registry *tenant.Registry
@@ -44,7 +44,6 @@ type directory struct {
 	houses   atomic.Pointer[houses]
 	current  atomic.Pointer[engine.Engine] // the default tenant's, for the program itself
 	learn    func([]*scim.ResourceType)    // told of types before they are served; nil: nobody
-	removed  func(*tenant.Tenant)          // told of tenants that are gone; nil: nobody
 	rest     func()                        // ends what goes on beside the requests; nil: nothing does
 }
 

@@ -127,6 +127,18 @@ func (g *glass) refuse(r *http.Request, at place, x *exchange, started time.Time
 	if errors.As(err, &refused) {
 		err = &scim.Error{Status: scim.AsError(err).Status, Detail: refused.Error()}
 	}
+	// Whose request it was, the credentials say, and if they are of nobody, the
+	// path, which may name a tenant that there is not.
+	of := x.tenant
+	if refused != nil && refused.Token != nil {
+		of = refused.Token.Tenant
+	}
+	if of == "" && tenant.CheckName(at.tenant) == nil {
+		of = at.tenant
+	}
+	if of != "" {
+		r = r.WithContext(lookingglass.WithTenant(r.Context(), of))
+	}
 	g.recorder.Observe(scimhttp.Exchange{
 		Request:     engine.Request{Method: r.Method, Base: at.mount, Path: at.rest, Query: r.URL.Query()},
 		Response:    engine.Response{Status: scim.AsError(err).Status, Err: err},

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"slices"
@@ -192,17 +191,17 @@ func (hs *houses) dropBase() {
 	}
 }
 
-// forget lets go of the tenants that gone reports.
-func (hs *houses) forget(gone func(*tenant.Tenant) bool) (list []*tenant.Tenant) {
+// forget lets go of a tenant, by its name and its number, if that is not 0. It
+// reports whether it was there.
+func (hs *houses) forget(name string, id int64) bool {
 	hs.mu.Lock()
 	defer hs.mu.Unlock()
-	for name, h := range hs.named {
-		if gone(h.tenant) {
-			delete(hs.named, name)
-			list = append(list, h.tenant)
-		}
+	h := hs.named[name]
+	if h == nil || id != 0 && h.tenant.ID != id {
+		return false
 	}
-	return list
+	delete(hs.named, name)
+	return true
 }
 
 // all returns the tenants that are being served.
@@ -224,8 +223,13 @@ func (hs *houses) typeNamed(name, typ string) *scim.ResourceType {
 	if h == nil || h.fault != nil {
 		return nil
 	}
+	return typeOf(h, typ)
+}
+
+// typeOf returns the resource type of that name, or nil.
+func typeOf(h *house, name string) *scim.ResourceType {
 	for _, t := range h.plain.Types() {
-		if t.Name == typ {
+		if t.Name == name {
 			return t
 		}
 	}
@@ -294,11 +298,41 @@ func (d *directory) tend(ctx context.Context) {
 		if !errors.Is(err, tenant.ErrNoTenant) && (err != nil || now.ID == t.ID) {
 			continue
 		}
-		for _, t := range hs.forget(func(o *tenant.Tenant) bool { return o.ID == t.ID }) {
-			d.log.Info("a tenant was removed", slog.String("tenant", t.Name))
-			if d.removed != nil {
-				d.removed(t)
-			}
+		if hs.forget(t.Name, t.ID) {
+			d.forget(ctx, t.Name)
 		}
 	}
+}
+
+// forget clears what is kept of a tenant that was removed beside its data, which
+// the database clears.
+func (d *directory) forget(ctx context.Context, name string) {
+	if hs := d.houses.Load(); hs != nil {
+		hs.forget(name, 0)
+	}
+	records := d.records.Load()
+	if records == nil { // a command that found no server
+		stop, err := d.openDesk()
+		if err != nil {
+			d.log.Warn("what the Looking Glass kept of a tenant that was removed is still there", "tenant", name, "error", err)
+			return
+		}
+		defer func() { d.consult(nil); stop() }()
+		if records = d.records.Load(); records == nil {
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	if err := records.Forget(ctx, name); err != nil {
+		d.log.Warn("what the Looking Glass kept of a tenant that was removed is still there", "tenant", name, "error", err)
+	}
+}
+
+// serverTypes are the resource types of the server itself.
+func (d *directory) serverTypes() ([]*scim.ResourceType, error) {
+	if hs := d.houses.Load(); hs != nil {
+		return hs.types, nil
+	}
+	return d.s.resourceTypes()
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/facade"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/metrics"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -156,7 +157,7 @@ func (srv *Server) serveSCIM(w http.ResponseWriter, r *http.Request, at place, x
 		return
 	}
 	x.engine, x.base = h.engine, srv.baseIn(h.tenant, at.tenant)
-	inner := *r
+	inner := *r.WithContext(lookingglass.WithTenant(r.Context(), x.tenant))
 	u := *r.URL
 	u.Path, u.RawPath = decoded, at.rest
 	inner.URL, inner.RequestURI = &u, at.mount+at.rest

@@ -143,6 +143,7 @@ func (srv *Server) begin(ctx context.Context) error {
 	srv.handler = srv.newHandler()
 	srv.describe()
 	if d, ok := srv.mode.(*directory); ok {
+		d.consult(srv.glass.records())
 		d.attend()
 	}
 	srv.begun.Store(true)
@@ -256,7 +257,6 @@ func (srv *Server) present(ctx context.Context) (stop func()) {
 		return func() {}
 	}
 	self := status{Version(), os.Getpid(), srv.started.UTC().Truncate(time.Second), srv.Addr().String(), srv.base, srv.isOpen()}
-	d.consult(srv.glass.records())
 	if d.fleet == nil {
 		return d.serveControl(self)
 	}

@@ -69,6 +69,7 @@ type Settings struct {
 	unsafeSynchronous string                               // of SQLite, for the tests of durability
 	migrations        fs.FS                                // of PostgreSQL, for the tests of rolling upgrades
 	beat              time.Duration
+	unserved          bool // for a command that needs no tenant to be served
 }
 
 // Owner is a user and a group of the system.

@@ -11,6 +11,7 @@ import (
 // usersFlags are the arguments of "rollcall users …".
 type usersFlags struct {
 	Config
+	Tenant string `name:"tenant" placeholder:"NAME" help:"whose users (default: the tenant \"default\")"`
 
 	Deleted struct {
 		Name string `arg:"" optional:"" help:"only those with this userName or id"`
@@ -24,13 +25,13 @@ type usersFlags struct {
 // run carries out "rollcall users verb".
 func (f *usersFlags) run(ctx context.Context, verb string, s Settings, out io.Writer) error {
 	if verb == "deleted" {
-		r, err := administer(ctx, s, order{Do: verb, Name: f.Deleted.Name})
+		r, err := administer(ctx, s, order{Do: verb, Tenant: f.Tenant, Name: f.Deleted.Name})
 		if err != nil {
 			return err
 		}
 		return listDeleted(out, f.Deleted.Name, r, s)
 	}
-	r, err := administer(ctx, s, order{Do: verb, Name: f.Restore.Name, As: f.Restore.As})
+	r, err := administer(ctx, s, order{Do: verb, Tenant: f.Tenant, Name: f.Restore.Name, As: f.Restore.As})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
+	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
 // Exit codes of the commands that look for people: scripts tell by them what
@@ -37,6 +38,7 @@ const (
 type whyFlags struct {
 	Config
 
+	Tenant string `name:"tenant" placeholder:"NAME" help:"whose people (default: the tenant \"default\")"`
 	Person string `arg:"" name:"person" help:"userName, externalId, e-mail address or id; or the name or id of a group"`
 }
 
@@ -47,7 +49,7 @@ func (f *whyFlags) run(ctx context.Context, s Settings, environ []string, stdout
 		return noAnswer(stderr, err)
 	}
 	defer a.close()
-	r, err := a.do(ctx, order{Do: "why", Name: f.Person})
+	r, err := a.do(ctx, order{Do: "why", Tenant: f.Tenant, Name: f.Person})
 	if err != nil || r.Why == nil {
 		return noAnswer(stderr, err)
 	}
@@ -246,12 +248,15 @@ func lastOf(ctx context.Context, desk *people.Desk, v *people.Verdict) (*people.
 
 // consult lets orders about people know what the recorder has; nil: there is
 // none.
-func (d *directory) consult(recorder *lookingglass.Recorder) {
-	s := people.Sources{Engine: d.current.Load, Changes: d.store, Deleted: d.store, Logger: d.log}
-	if recorder != nil {
-		s.Log = recorder
+func (d *directory) consult(recorder *lookingglass.Recorder) { d.records.Store(recorder) }
+
+// deskOf answers about the people of a tenant.
+func (d *directory) deskOf(of household) *people.Desk {
+	s := people.Sources{Engine: func() *engine.Engine { return of.plain }, Changes: of.store, Deleted: of.store, Logger: d.log}
+	if r := d.records.Load(); r != nil {
+		s.Log = r.Of(of.tenant.Name)
 	}
-	d.desk = people.NewDesk(s)
+	return people.NewDesk(s)
 }
 
 // openDesk lets orders about people know what the server of this folder recorded
@@ -274,11 +279,20 @@ func (d *directory) openDesk() (stop func(), err error) {
 		d.consult(nil)
 		return func() {}, nil
 	}
-	r, err := lookingglass.New(lookingglass.Options{Tenant: tenant.Default, Types: func() []*scim.ResourceType { return d.current.Load().Types() },
+	r, err := lookingglass.New(lookingglass.Options{Tenant: tenant.Default, Types: d.typesServed,
 		Journal: journal, Keep: d.s.GlassKeep, Days: d.s.GlassDays, Logger: d.log})
 	if err != nil {
 		return nil, err
 	}
 	d.consult(r)
 	return func() { _ = r.Close() }, nil
+}
+
+// typesServed are those of the default tenant, or the core types before it is
+// served.
+func (d *directory) typesServed() []*scim.ResourceType {
+	if e := d.current.Load(); e != nil {
+		return e.Types()
+	}
+	return schema.Core()
 }

@@ -33,7 +33,8 @@ type Span struct {
 
 // Lookup is a value that clients looked for.
 type Lookup struct {
-	Key              []byte // identifies the value, folded
+	Tenant           string // whose it was; "": that of the Store
+	Key              []byte // identifies the value, folded, and the tenant
 	Attribute, Value string
 	Found            int
 	Kind, How        string // of the client that asked last
@@ -41,7 +42,7 @@ type Lookup struct {
 	Times            int
 }
 
-// Store keeps the exchanges of a tenant for one instance among several. Safe for
+// Store keeps the exchanges of a directory, of all its tenants, for one instance among several. Safe for
 // concurrent use. None of its calls is waited for by a SCIM request.
 type Store interface {
 	// Join gives the instance a number below Numbers that no other one has: the
@@ -66,8 +67,12 @@ type Store interface {
 	// keep exchanges, and lookups likewise. If another instance is doing so it does
 	// nothing.
 	Prune(ctx context.Context, keep, lookups int, since time.Time) error
-	// Lookups returns the lookups with a key, or all for nil, the latest first.
-	Lookups(ctx context.Context, key []byte, limit int) ([]Lookup, error)
+	// Lookups returns the lookups of a tenant with a key, or all of it for nil, the
+	// latest first.
+	Lookups(ctx context.Context, tenant string, key []byte, limit int) ([]Lookup, error)
+	// Forget replaces what is in blocks, which are known by their First, or removes
+	// those in which there is nothing, and removes the lookups of a tenant.
+	Forget(ctx context.Context, blocks []Block, tenant string) error
 	// Close ends the connections.
 	Close() error
 }

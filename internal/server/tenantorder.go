@@ -1,0 +1,201 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/rollcall-scim/rollcall/internal/tenant"
+)
+
+// What orders about tenants and tokens say beside the name, and what comes of
+// them.
+type (
+	// setting is one of tenant.Settings by its name and its value as written.
+	setting struct{ Name, Value string }
+
+	tokenOrder struct {
+		Scopes  *string `json:",omitempty"` // nil: the default
+		Expires time.Time
+		Grace   time.Duration
+		Now     bool
+	}
+
+	// tenantReport is a tenant as it is shown: never more than its operator may
+	// see, and no credential.
+	tenantReport struct {
+		Name     string         `json:"name"`
+		Created  time.Time      `json:"created,omitzero"`
+		Tokens   int            `json:"tokens"` // live
+		Settings jsontext.Value `json:"settings,omitempty"`
+		Fault    string         `json:"fault,omitempty"`
+	}
+
+	tokenReport struct {
+		ID         string    `json:"id"`
+		Tenant     string    `json:"tenant"`
+		Name       string    `json:"name"`
+		Prefix     string    `json:"prefix"`
+		Scopes     string    `json:"scopes"`
+		State      string    `json:"state"`
+		Created    time.Time `json:"created"`
+		Expires    time.Time `json:"expires,omitzero"`
+		Revoked    time.Time `json:"revoked,omitzero"`
+		LastUsed   time.Time `json:"lastUsed,omitzero"`
+		LastClient string    `json:"lastClient,omitempty"`
+		Replaces   string    `json:"replaces,omitempty"`
+	}
+)
+
+// managing are the orders that need no tenant to be served: with them settings
+// are mended that can't be.
+var managing = map[string]func(context.Context, *directory, order) (report, error){
+	"tenant add": func(ctx context.Context, d *directory, o order) (report, error) {
+		s, err := d.withSettings(tenant.Settings{}, o.Settings)
+		if err != nil {
+			return report{}, err
+		}
+		t, err := d.registry.AddTenant(ctx, o.Name, s)
+		if err == nil {
+			d.log.Info("a tenant was added", "tenant", t.Name)
+		}
+		return report{Tenants: []tenantReport{tenantReported(t, 0)}}, err
+	},
+	"tenant list": func(ctx context.Context, d *directory, o order) (r report, err error) {
+		list, err := d.registry.Tenants(ctx)
+		for _, t := range list {
+			if o.Name != "" && t.Name != o.Name {
+				continue
+			}
+			tokens, err := d.registry.Tokens(ctx, t.Name)
+			if errors.Is(err, tenant.ErrNoTenant) { // removed meanwhile
+				continue
+			}
+			if err != nil {
+				return r, err
+			}
+			live, now := 0, time.Now()
+			for i := range tokens {
+				if tokens[i].State(now) == tenant.Live {
+					live++
+				}
+			}
+			r.Tenants = append(r.Tenants, tenantReported(t, live))
+		}
+		if err == nil && o.Name != "" && len(r.Tenants) == 0 {
+			err = fmt.Errorf("%w: %q; \"rollcall tenant list\" has them all", tenant.ErrNoTenant, printable(o.Name))
+		}
+		return r, err
+	},
+	"tenant set": func(ctx context.Context, d *directory, o order) (report, error) {
+		t, err := d.registry.ChangeTenant(ctx, o.Name, func(s tenant.Settings) (tenant.Settings, error) { return d.withSettings(s, o.Settings) })
+		if err == nil {
+			d.log.Info("the settings of a tenant were changed", "tenant", t.Name)
+		}
+		return report{Tenants: []tenantReport{tenantReported(t, 0)}}, err
+	},
+	"tenant remove": func(ctx context.Context, d *directory, o order) (report, error) {
+		if err := d.registry.RemoveTenant(ctx, o.Name); err != nil {
+			return report{}, err
+		}
+		d.log.Info("a tenant was removed", "tenant", o.Name)
+		d.forget(ctx, o.Name)
+		return report{}, nil
+	},
+	"token add": func(ctx context.Context, d *directory, o order) (report, error) {
+		spec := tenant.Spec{Name: o.Name, Expires: o.Token.Expires}
+		if o.Token.Scopes != nil {
+			var err error
+			if spec.Scopes, err = tenant.ParseScopes(*o.Token.Scopes); err != nil {
+				return report{}, err
+			}
+			if spec.Scopes == nil { // asked for none: discovery alone
+				spec.Scopes = tenant.Scopes{}
+			}
+		}
+		made, err := d.registry.AddToken(ctx, o.Tenant, spec)
+		if err != nil {
+			return report{}, err
+		}
+		d.log.Info("a token was made", "tenant", o.Tenant, "token", made.Token.Name, "id", made.Token.ID)
+		return report{Secret: made.Secret, Tokens: tokensReported(made.Token)}, nil
+	},
+	"token list": func(ctx context.Context, d *directory, o order) (r report, err error) {
+		names := []string{o.Tenant}
+		if o.Tenant == "" {
+			names = nil
+			list, err := d.registry.Tenants(ctx)
+			if err != nil {
+				return r, err
+			}
+			for _, t := range list {
+				names = append(names, t.Name)
+			}
+		}
+		for _, name := range names {
+			tokens, err := d.registry.Tokens(ctx, name)
+			if err != nil && (o.Tenant != "" || !errors.Is(err, tenant.ErrNoTenant)) {
+				return r, err
+			}
+			r.Tokens = append(r.Tokens, tokensReported(tokens...)...)
+		}
+		return r, nil
+	},
+	"token rotate": func(ctx context.Context, d *directory, o order) (report, error) {
+		made, before, err := d.registry.RotateToken(ctx, o.Tenant, o.Name, tenant.Rotation{Now: o.Token.Now, Grace: o.Token.Grace, Expires: o.Token.Expires})
+		if err != nil {
+			return report{}, err
+		}
+		d.log.Info("a token was rotated", "tenant", o.Tenant, "token", made.Token.Name, "id", made.Token.ID)
+		return report{Secret: made.Secret, Tokens: tokensReported(append([]tenant.Token{made.Token}, before...)...)}, nil
+	},
+	"token revoke": func(ctx context.Context, d *directory, o order) (report, error) {
+		gone, err := d.registry.RevokeToken(ctx, o.Tenant, o.Name)
+		for _, t := range gone {
+			d.log.Info("a token was revoked", "tenant", o.Tenant, "token", t.Name, "id", t.ID)
+		}
+		return report{Tokens: tokensReported(gone...)}, err
+	},
+}
+
+// withSettings returns settings with some of them changed, if a tenant can be
+// served with what comes of it.
+func (d *directory) withSettings(s tenant.Settings, list []setting) (tenant.Settings, error) {
+	for _, one := range list {
+		var err error
+		if s, err = s.Set(one.Name, one.Value); err != nil {
+			return s, err
+		}
+	}
+	if s.Schemas == nil {
+		return s, nil
+	}
+	types, err := d.serverTypes()
+	if err == nil {
+		_, err = s.Types(types)
+	}
+	return s, err
+}
+
+func tenantReported(t tenant.Tenant, tokens int) tenantReport {
+	r := tenantReport{Name: t.Name, Created: t.Created, Tokens: tokens}
+	if t.Fault != nil {
+		r.Fault = t.Fault.Error()
+		return r
+	}
+	r.Settings, _ = t.Encode() // it was decoded from such
+	return r
+}
+
+func tokensReported(tokens ...tenant.Token) (list []tokenReport) {
+	now := time.Now()
+	for i := range tokens {
+		t := &tokens[i]
+		list = append(list, tokenReport{t.ID, t.Tenant, t.Name, t.Prefix, t.Scopes.String(), t.State(now).String(),
+			t.Created, t.Expires, t.Revoked, t.LastUsed, t.LastClient, t.Replaces})
+	}
+	return list
+}
