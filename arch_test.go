@@ -44,7 +44,6 @@ var layers = map[string][]string{
 	"internal/failover":            {},
 	"internal/guard":               {"scim", "scim/schema", "internal/tenant"},
 	"internal/guard/guardtest":     {"scim", "scim/compat", "scim/engine", "scim/schema", "internal/guard", "internal/tenant"},
-	"internal/guard":               {"scim", "scim/schema", "internal/tenant"},
 	"internal/outbound":            {},
 	"internal/oidc":                {"internal/outbound", "internal/tenant"},
 	"internal/tenant":              {"scim", "scim/compat", "scim/schema"},

@@ -67,13 +67,6 @@ type Config struct {
 	TraceExporter string `kong:"-" variable:"OTEL_TRACES_EXPORTER" std:"otlp" help:"otlp, or none for no traces"`
 	TraceOff      string `kong:"-" variable:"OTEL_SDK_DISABLED" std:"false" help:"true: no traces, whatever else is set"`
 
-	MetricsToken  string `kong:"-" variable:"ROLLCALL_METRICS_TOKEN" help:"token that may read /metrics, and nothing else; none: they are for this machine alone"`
-	MetricsListen string `name:"metrics-listen" variable:"ROLLCALL_METRICS_LISTEN" placeholder:"ADDRESS" help:"listen address of /metrics alone; the other address has none then"`
-	TraceTo       string `kong:"-" variable:"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT OTEL_EXPORTER_OTLP_ENDPOINT" help:"collector of OpenTelemetry that traces are sent to by OTLP over HTTP; none: there are no traces"`
-	TraceProtocol string `kong:"-" variable:"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL OTEL_EXPORTER_OTLP_PROTOCOL" std:"http/protobuf" help:"http/protobuf or http/json"`
-	TraceExporter string `kong:"-" variable:"OTEL_TRACES_EXPORTER" std:"otlp" help:"otlp, or none for no traces"`
-	TraceOff      string `kong:"-" variable:"OTEL_SDK_DISABLED" std:"false" help:"true: no traces, whatever else is set"`
-
 	ConsoleToken string `kong:"-" variable:"ROLLCALL_CONSOLE_TOKEN" help:"token that may look at the web console and change nothing; with it the console answers other machines in open and in façade mode too"`
 	MemoryLimit  string `name:"memory-limit" variable:"ROLLCALL_MEMORY_LIMIT" std:"96MiB" placeholder:"SIZE" help:"soft limit of the Go heap; GOMEMLIMIT wins; 'off' for none"`
 
