@@ -56,7 +56,7 @@ var layers = map[string][]string{
 	"internal/transfer/remote":     {"scim", "scim/schema", "internal/transfer"},
 	"internal/server": {"scim", "scim/schema", "scim/compat", "scim/engine", "scim/scimhttp", "auth", "backend/sqlite", "backend/postgres",
 		"backend/facade", "backend/pactflow", "backend/pactflow/doctor", "backend/pactflow/pactflowtest",
-		"internal/bench", "internal/password", "internal/takeover", "internal/transfer", "internal/transfer/remote", "internal/replay",
+		"internal/bench", "internal/guard", "internal/password", "internal/takeover", "internal/transfer", "internal/transfer/remote", "internal/replay",
 		"internal/metrics", "internal/tracing", "internal/lookingglass", "internal/lookingglass/console", "internal/lookingglass/people", "internal/oidc", "internal/outbound", "internal/tenant"},
 	"backend/pactflow/doctor":       {"backend/facade", "backend/pactflow"},
 	"backend/pactflow/pactflowtest": {},

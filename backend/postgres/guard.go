@@ -240,8 +240,16 @@ func (s *Store) NoteHeld(ctx context.Context, h guard.Hold) error {
 	})
 }
 
-// PruneBreaker implements guard.Store.
+// PruneBreaker implements guard.Store. Buckets that were not used since are full,
+// as are those that are not there.
 func (s *Store) PruneBreaker(ctx context.Context, before time.Time) error {
+	err := s.write(ctx, func(t *session) error {
+		t.later(`DELETE FROM rates WHERE tenant = $1 AND at < $2`, t.tenant, before.UnixMicro())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	return s.inSteps(ctx, func(t *session) (int64, error) {
 		return t.exec(ctx, `DELETE FROM guard_people WHERE tenant = $1 AND (person, cause) IN (
 			SELECT p.person, p.cause FROM guard_people p WHERE p.tenant = $1 AND p.time < $2 ORDER BY p.time LIMIT $3

@@ -41,8 +41,9 @@ type (
 		As     string   // "restore": the new userName, or ""
 		People []string `json:",omitempty"` // "compare": the values of a list
 
-		Settings []setting   `json:",omitempty"` // of a tenant
-		Token    *tokenOrder `json:",omitempty"`
+		Settings []setting     `json:",omitempty"` // of a tenant
+		Token    *tokenOrder   `json:",omitempty"`
+		Breaker  *breakerOrder `json:",omitempty"`
 	}
 	report struct {
 		Deleted  []scim.Deleted `json:",omitempty"`
@@ -54,6 +55,7 @@ type (
 		Tenants  []tenantReport   `json:",omitempty"`
 		Tokens   []tokenReport    `json:",omitempty"`
 		Secret   string           `json:",omitempty"` // of the first of Tokens, which is new
+		Breaker  *breakerReport   `json:",omitempty"`
 		Error    string           // for the operator; "": all went well
 	}
 )
@@ -156,6 +158,9 @@ func (d *directory) carryOut(ctx context.Context, o order) (r report) {
 	if manage := managing[o.Do]; manage != nil {
 		if o.Token == nil {
 			o.Token = new(tokenOrder)
+		}
+		if o.Breaker == nil {
+			o.Breaker = new(breakerOrder)
 		}
 		r, err = manage(ctx, d, o)
 	} else {

@@ -48,6 +48,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Restore     restoreFlags     `cmd:"" help:"Bring a backup back into the data folder."`
 		Tenant      tenantFlags      `cmd:"" help:"Add, list, show, change and remove tenants: directories of their own in one server."`
 		Token       tokenFlags       `cmd:"" help:"Make, list, rotate and revoke the bearer tokens of tenants."`
+		Breaker     breakerFlags     `cmd:"" help:"Show, approve and reset what holds mass changes."`
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
 		Why         whyFlags         `cmd:"" help:"Say whether a person is there, and if not, why; exit 1 if not, 3 if it can't be found out."`
 		Compare     compareFlags     `cmd:"" help:"Compare a list of people with the directory; exit 1 if somebody is missing, 3 if it can't be found out."`
@@ -100,7 +101,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	}
 	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config, "migrate": &cli.Migrate.Config,
 		"export": &cli.Export.Config, "import": &cli.Import.Config, "backup": &cli.Backup.Config, "restore": &cli.Restore.Config,
-		"tenant": &cli.Tenant.Config, "token": &cli.Token.Config, "users": &cli.Users.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
+		"tenant": &cli.Tenant.Config, "token": &cli.Token.Config, "breaker": &cli.Breaker.Config, "users": &cli.Users.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
 	asks := command == "why" || command == "compare"
 	own := environ
 	if asks { // to them ROLLCALL_TOKEN is one to ask with
@@ -124,7 +125,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		}
 		return usageOr(err)
 	}
-	if settings.PactFlow != nil && slices.Contains([]string{"status", "tenant", "token", "users", "migrate", "export", "import", "backup", "restore"}, command) {
+	if settings.PactFlow != nil && slices.Contains([]string{"status", "tenant", "token", "breaker", "users", "migrate", "export", "import", "backup", "restore"}, command) {
 		fmt.Fprintln(stderr, "rollcall: in façade mode there is no data folder: PactFlow keeps the people")
 		return exitFailed
 	}
@@ -155,6 +156,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		err = cli.Tenant.run(ctx, words[1], settings, stdout, stderr)
 	case "token":
 		err = cli.Token.run(ctx, words[1], settings, stdout, stderr)
+	case "breaker":
+		err = cli.Breaker.run(ctx, words[1], settings, stdout, stderr)
 	case "users":
 		err = cli.Users.run(ctx, words[1], settings, stdout)
 	default:

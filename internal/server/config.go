@@ -33,6 +33,8 @@ type Config struct {
 	Profile      string `name:"profile" variable:"ROLLCALL_PROFILE" std:"auto" placeholder:"NAME" help:"how clients' known faults are met; strict is the RFC to the letter; single switches after it, as in auto,-UniqueGroupNames"`
 	Schemas      string `name:"schemas" mode:"directory" variable:"ROLLCALL_SCHEMAS" placeholder:"FOLDER" help:"folder of *.json files with further schemas and resource types; SIGHUP reads them again"`
 
+	RateLimit string `name:"rate-limit" variable:"ROLLCALL_RATE_LIMIT" std:"none" placeholder:"RATE" help:"requests a second, and at once, of the tokens that are configured here, such as 50 or 50:200; those of managed tokens are settings of their tenant"`
+
 	Drain string `name:"drain" variable:"ROLLCALL_DRAIN" std:"0s" placeholder:"DURATION" help:"how long a server that is told to stop goes on answering while its readiness says no, so that a load balancer can look elsewhere first"`
 
 	LogLevel        string `name:"log-level" variable:"ROLLCALL_LOG_LEVEL LOGGING_LEVEL_ROOT" std:"INFO" placeholder:"LEVEL" help:"TRACE, DEBUG, INFO, WARN, ERROR, FATAL or OFF"`

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/schema"
@@ -35,6 +36,7 @@ type store interface {
 	scim.Pinger
 	scim.ChangeFeed
 	scim.Undeleter
+	guard.Store
 }
 
 type sqliteDB struct{ *sqlite.DB }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/internal/password"
@@ -39,6 +40,8 @@ type directory struct {
 	fleet   *fleet                                // with PostgreSQL
 
 	verifier *oidc.Verifier
+	guard    *guard.Guard
+	noticed  func(guard.Event) // nil: nobody is told what the guard does
 	registry *tenant.Registry
 	methods  []method
 	houses   atomic.Pointer[houses]
@@ -106,6 +109,7 @@ func (d *directory) openStore(ctx context.Context) error {
 	d.keys.Store(&keys)
 	d.db, d.store = db, db.tenant(tenant.Default)
 	d.registry = tenant.NewRegistry(db, tenant.Options{Logger: d.log})
+	d.guard = guard.New(guard.Options{Logger: d.log, Observe: d.noticed})
 	if d.bearer != nil {
 		d.methods = append(d.methods[:0], configured{d.bearer})
 	}
@@ -121,6 +125,7 @@ func (d *directory) attend() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var tasks sync.WaitGroup
 	tasks.Go(func() { d.registry.Run(ctx) })
+	tasks.Go(func() { d.guard.Run(ctx, d.breakers) })
 	tasks.Go(func() {
 		tick := time.NewTicker(tendEvery)
 		defer tick.Stop()

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/rollcall-scim/rollcall/internal/tenant"
-	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
 )
 
@@ -25,11 +23,6 @@ type gate struct {
 	// engine sees it.
 	admit func(h http.Header, r *http.Request, c *caller) error
 }
-
-// wrap puts what guards the resources of a tenant before them, whenever an engine
-// for them is made. What it returns must have the optional interfaces that b has
-// (scim.MemberUpdater, scim.Batcher, scim.Pinger, scim.Undeleter …).
-func (d *directory) wrap(_ *tenant.Tenant, b scim.Backend) scim.Backend { return b }
 
 // finished is a request that was answered, for those that count, trace and
 // record. It is not kept.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/auth"
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -94,8 +95,10 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 	if srv.verifier, err = newVerifier(&srv.s, log); err != nil {
 		return srv, err
 	}
+	srv.gate = srv.newGate()
 	if d, ok := srv.mode.(*directory); ok {
 		d.verifier = srv.verifier
+		d.noticed = func(e guard.Event) { told.guarded(string(e.Kind)) }
 	}
 	// A port below 1024 needs root; requests are answered only by Serve.
 	if srv.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen); err != nil {

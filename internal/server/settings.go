@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/pactflow"
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
 	"github.com/rollcall-scim/rollcall/internal/metrics"
 	"github.com/rollcall-scim/rollcall/internal/oidc"
@@ -37,6 +38,7 @@ type Settings struct {
 	Database      *Database     // PostgreSQL; nil: SQLite in the data folder
 	NoMigrate     bool          // an older schema is refused
 	Drain         time.Duration // between being not ready and stopping
+	RateLimit     *guard.Rate   // of the tokens in the settings; nil: none
 	HistoryDays   int           // 0: for ever
 	UndeleteDays  int           // 0: not at all
 	HashPasswords bool
@@ -141,6 +143,9 @@ func (c *Config) Settings() (Settings, error) {
 	c.observability(&s, func(p *problem) { faults = append(faults, p) })
 	if s.MemoryLimit, ok = byteSize(cmp.Or(c.MemoryLimit, "96MiB")); !ok {
 		bad("MemoryLimit", c.MemoryLimit, `must be a size of at least 16MiB such as "96MiB" or "1GiB", or "off"`)
+	}
+	if s.RateLimit, ok = rateLimit(c.RateLimit); !ok {
+		bad("RateLimit", c.RateLimit, `must be requests a second, and at once, from 1 to 1000000, such as "50" or "50:200"`)
 	}
 	if s.Drain, ok = duration(cmp.Or(c.Drain, "0s")); !ok || s.Drain < 0 || s.Drain > mostDrain {
 		bad("Drain", c.Drain, "must be a duration from 0s to "+mostDrain.String())

@@ -53,6 +53,9 @@ type (
 // managing are the orders that need no tenant to be served: with them settings
 // are mended that can't be.
 var managing = map[string]func(context.Context, *directory, order) (report, error){
+	"breaker show":    breakerShow,
+	"breaker approve": breakerApprove,
+	"breaker reset":   breakerReset,
 	"tenant add": func(ctx context.Context, d *directory, o order) (report, error) {
 		s, err := d.withSettings(tenant.Settings{}, o.Settings)
 		if err != nil {
