@@ -10,6 +10,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/facade"
+	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/internal/tracing"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -98,11 +99,14 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 		attrs = append(attrs, slog.Int("upstreamStatus", call.Status), slog.String("upstreamId", call.RequestID))
 	}
 	var refused *tenant.Refusal
+	var signed *oidc.Refusal
 	var e *scim.Error
 	switch {
 	case x.err == nil:
 	case errors.As(x.err, &refused): // says nothing of what is not a token
 		attrs = append(attrs, slog.String("refused", refused.Error()))
+	case errors.As(x.err, &signed): // quotes nothing of a token but whom it is from and for
+		attrs = append(attrs, slog.String("refused", signed.Error()))
 	case errors.As(x.err, &e) && e.Status < 500:
 		if e.Type != "" {
 			attrs = append(attrs, slog.String("scimType", string(e.Type)))

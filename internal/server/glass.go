@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
+	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -124,8 +125,12 @@ func (g *glass) refuse(r *http.Request, at place, x *exchange, started time.Time
 	}
 	err := x.err
 	var refused *tenant.Refusal
-	if errors.As(err, &refused) {
+	var signed *oidc.Refusal
+	switch {
+	case errors.As(err, &refused):
 		err = &scim.Error{Status: scim.AsError(err).Status, Detail: refused.Error()}
+	case errors.As(err, &signed):
+		err = &scim.Error{Status: scim.AsError(err).Status, Detail: signed.Error()}
 	}
 	// Whose request it was, the credentials say, and if they are of nobody, the
 	// path, which may name a tenant that there is not.
