@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"container/list"
 	"net/netip"
 	"sync"
@@ -24,7 +25,8 @@ const mostAddresses = 16_384
 // with good credentials are not its business, whatever else comes from there. Safe
 // for concurrent use.
 type Failures struct {
-	now func() time.Time
+	now    func() time.Time
+	atOnce int
 
 	mu    sync.Mutex
 	known map[netip.Prefix]*list.Element
@@ -36,12 +38,13 @@ type address struct {
 	count *rate.Limiter
 }
 
-// NewFailures returns a Failures that knows of none. now nil is time.Now.
-func NewFailures(now func() time.Time) *Failures {
+// NewFailures returns a Failures that knows of none, and bears so many at once; 0 is
+// FailuresAtOnce. now nil is time.Now.
+func NewFailures(atOnce int, now func() time.Time) *Failures {
 	if now == nil {
 		now = time.Now
 	}
-	return &Failures{now: now, known: map[netip.Prefix]*list.Element{}, order: list.New()}
+	return &Failures{now: now, atOnce: cmp.Or(atOnce, FailuresAtOnce), known: map[netip.Prefix]*list.Element{}, order: list.New()}
 }
 
 // Failed notes a refused credential, and returns how long its address has to wait
@@ -76,7 +79,7 @@ func (f *Failures) of(at netip.Prefix) *address {
 		delete(f.known, last.Value.(*address).at)
 		f.order.Remove(last)
 	}
-	a := &address{at: at, count: rate.NewLimiter(rate.Every(FailureEvery), FailuresAtOnce)}
+	a := &address{at: at, count: rate.NewLimiter(rate.Every(FailureEvery), f.atOnce)}
 	f.known[at] = f.order.PushFront(a)
 	return a
 }

@@ -197,7 +197,7 @@ func TestLimiterBounded(t *testing.T) {
 func TestFailures(t *testing.T) {
 	t.Parallel()
 	c := newClock()
-	f := guard.NewFailures(c.Now)
+	f := guard.NewFailures(0, c.Now)
 	a := netip.MustParseAddr
 	for i := range guard.FailuresAtOnce {
 		if d := f.Failed(a("192.0.2.7")); d != 0 {
@@ -231,7 +231,7 @@ func TestFailures(t *testing.T) {
 // that goes on failing.
 func TestFailuresBounded(t *testing.T) {
 	t.Parallel()
-	f := guard.NewFailures(newClock().Now)
+	f := guard.NewFailures(0, newClock().Now)
 	bad := netip.MustParseAddr("203.0.113.1")
 	for range guard.FailuresAtOnce {
 		f.Failed(bad)

@@ -22,4 +22,6 @@ func TermsOf(b tenant.Breaker) Terms {
 
 // Limit is how many people may be changed within the window in a tenant that has so
 // many.
-func (t Terms) Limit(total int) int { return breaker{people: t.People, percent: t.Percent}.limit(total) }
+func (t Terms) Limit(total int) int {
+	return breaker{people: t.People, percent: t.Percent}.limit(total)
+}

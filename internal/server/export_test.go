@@ -19,6 +19,10 @@ func (s *Settings) SetMigrations(files fs.FS) { s.migrations = files }
 // SetBeat changes how often an instance tells the others that it is there.
 func (s *Settings) SetBeat(d time.Duration) { s.beat = d }
 
+// SetRefusals changes how many refused credentials an address may send at once; 0
+// is the program's own number.
+func (s *Settings) SetRefusals(n int) { s.refusals = n }
+
 // Swap is how restore puts a database in the place of another.
 var Swap = swap
 

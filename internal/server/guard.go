@@ -36,7 +36,7 @@ func (d *directory) breakers(ctx context.Context) ([]guard.Store, error) {
 
 // newGate returns what holds up the requests of callers who send too many.
 func (srv *Server) newGate() gate {
-	limiter, failures := guard.NewLimiter(nil), guard.NewFailures(nil)
+	limiter, failures := guard.NewLimiter(nil), guard.NewFailures(srv.s.refusals, nil)
 	return gate{
 		failed: func(_ http.Header, r *http.Request, why error) error {
 			wait := failures.Failed(clientAddress(srv.s.Proxies, r))

@@ -41,7 +41,7 @@ func (l *logBuffer) String() string {
 
 // running is a server on a free port, with its own data folder.
 type running struct {
-	t    *testing.T
+	t    testing.TB
 	srv  *server.Server
 	url  string // without a path
 	data string
@@ -51,7 +51,7 @@ type running struct {
 
 // start runs the program's wiring with the environment given beside a free
 // port, a data folder and, unless the environment says otherwise, a token.
-func start(t *testing.T, environ ...string) *running {
+func start(t testing.TB, environ ...string) *running {
 	t.Helper()
 	r, err := tryStart(t, environ...)
 	if err != nil {
@@ -60,13 +60,13 @@ func start(t *testing.T, environ ...string) *running {
 	return r
 }
 
-func tryStart(t *testing.T, environ ...string) (*running, error) {
+func tryStart(t testing.TB, environ ...string) (*running, error) {
 	t.Helper()
 	return tryStartAs(t, func(*server.Settings) {}, environ...)
 }
 
 // tryStartAs is tryStart with settings that are changed before.
-func tryStartAs(t *testing.T, change func(*server.Settings), environ ...string) (*running, error) {
+func tryStartAs(t testing.TB, change func(*server.Settings), environ ...string) (*running, error) {
 	t.Helper()
 	env := map[string]string{"ROLLCALL_LISTEN": "127.0.0.1:0", "ROLLCALL_TOKEN": testToken, "ROLLCALL_LOG_LEVEL": "DEBUG"}
 	for _, e := range environ {
@@ -84,6 +84,7 @@ func tryStartAs(t *testing.T, change func(*server.Settings), environ ...string) 
 	if err != nil {
 		return nil, err
 	}
+	s.SetRefusals(1_000_000) // tests of what refuses them send a great many
 	change(&s)
 	r := &running{t: t, data: s.DataDir, log: &logBuffer{}}
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: s.LogLevel}))
@@ -173,7 +174,7 @@ func (r *running) create(userName string) string {
 }
 
 // scimError checks that an answer is a SCIM error message (ERR-001 to ERR-003).
-func scimError(t *testing.T, what string, a answer) {
+func scimError(t testing.TB, what string, a answer) {
 	t.Helper()
 	var e struct {
 		Schemas []string
@@ -309,7 +310,7 @@ func TestGracefulStop(t *testing.T) {
 }
 
 // waitFor polls until f is true.
-func waitFor(t *testing.T, what string, f func() bool) {
+func waitFor(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if f() {

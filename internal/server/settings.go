@@ -71,6 +71,7 @@ type Settings struct {
 	unsafeSynchronous string                               // of SQLite, for the tests of durability
 	migrations        fs.FS                                // of PostgreSQL, for the tests of rolling upgrades
 	beat              time.Duration
+	refusals          int  // of credentials, that an address may have at once; 0: the default
 	unserved          bool // for a command that needs no tenant to be served
 }
 
