@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
@@ -79,6 +80,8 @@ func administer(ctx context.Context, s Settings, o order) (report, error) {
 		defer d.close()
 		if r = d.carryOut(ctx, o); r.Error != "" {
 			err = errors.New(r.Error)
+		} else if managing[o.Do] != nil && !strings.HasSuffix(o.Do, " list") {
+			d.spread(ctx)
 		}
 		return r, err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // settings returns the settings of an environment.
-func settings(t *testing.T, environ ...string) (server.Settings, []string, error) {
+func settings(t testing.TB, environ ...string) (server.Settings, []string, error) {
 	t.Helper()
 	var c server.Config
 	warnings, err := c.Load(environ)

@@ -202,3 +202,24 @@ func tokensReported(tokens ...tenant.Token) (list []tokenReport) {
 	}
 	return list
 }
+
+// spreadTime is how long a change of a tenant or a token may take to hold at all
+// instances of a database.
+const spreadTime = 2 * time.Second
+
+// spread waits until what was changed holds at all instances, if there are any:
+// then a token that is printed is good everywhere, and one that was revoked
+// nowhere. Who can't wait is not kept from what was done.
+func (d *directory) spread(ctx context.Context) {
+	db, ok := d.db.(postgresDB)
+	if !ok {
+		return
+	}
+	if list, err := db.Instances(ctx); err == nil && len(list) == 0 {
+		return
+	}
+	select {
+	case <-time.After(spreadTime):
+	case <-ctx.Done():
+	}
+}
