@@ -22,7 +22,8 @@ import (
 // Path is where the console is mounted.
 const Path = "/looking-glass"
 
-// Options configures a Console. Recorder, Engine and Base are required.
+// Options configures a Console. Recorder is required, and Engine and Base if there
+// are no Tenants.
 type Options struct {
 	Recorder *lookingglass.Recorder
 	Engine   func() *engine.Engine      // the directory's, or the façade's
@@ -30,6 +31,10 @@ type Options struct {
 	Changes  scim.ChangeFeed            // nil: there is no change log (façade)
 	Deleted  scim.Undeleter             // nil: nothing deleted is kept
 	Facade   string                     // name of the application behind, or "" in directory mode
+
+	// Tenants are the directories to show, each by itself, in place of the one of
+	// Engine, Base, Changes and Deleted. Nil: there is that one.
+	Tenants *Tenants
 
 	// Viewer and Admin report whether a token may look, and may write too. An
 	// admin's token is also what the console's own SCIM requests carry. Nil
@@ -66,8 +71,20 @@ type Options struct {
 
 // Console is the web console. Safe for concurrent use.
 type Console struct {
-	o         Options
-	mux       *http.ServeMux
+	*common
+	o       Options
+	mux     *http.ServeMux
+	records *lookingglass.View
+	desk    *people.Desk
+
+	// What a Console of one tenant has. It shows that one and has no way to
+	// another.
+	realm *Realm // nil: there are no tenants, or it is the one that knows them all
+	mount string // what its addresses begin with
+}
+
+// common is what the Consoles of all tenants share.
+type common struct {
 	pages     map[string]*template.Template // by file name
 	sessions  sessions
 	seals     seals
@@ -75,8 +92,9 @@ type Console struct {
 	streams   chan struct{} // one element for each event stream that is open
 	closed    chan struct{}
 	close     sync.Once
-	desk      *people.Desk
 	lists     lists
+	halls     halls
+	verifying chan struct{} // one element while a chain is verified
 }
 
 // New returns a Console.
@@ -98,13 +116,18 @@ func New(o Options) *Console {
 		o.Secure = func(r *http.Request) bool { return r.TLS != nil }
 	}
 	c := &Console{
+		common: &common{
+			pages:     parsePages(),
+			streams:   make(chan struct{}, maxStreams),
+			closed:    make(chan struct{}),
+			verifying: make(chan struct{}, 1),
+		},
 		o:       o,
 		mux:     http.NewServeMux(),
-		pages:   parsePages(),
-		streams: make(chan struct{}, maxStreams),
-		closed:  make(chan struct{}),
-		desk:    newDesk(o),
+		records: o.Recorder.Of(""),
+		mount:   Path,
 	}
+	c.desk = newDesk(o, c.records)
 	c.scratches.now = o.Now
 	c.scratches.instance, c.lists.instance = o.Instance, o.Instance
 	c.sessions.shared, c.sessions.role = o.Sessions, c.roleOf
@@ -149,8 +172,19 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "Something went wrong here; the log says more.", http.StatusInternalServerError)
 		}
 	}()
-	if r, ok := c.admit(w, r); ok {
-		c.mux.ServeHTTP(w, r)
+	name, inner := locate(r)
+	r, ok := c.admit(w, r, name, inner)
+	if !ok {
+		return
+	}
+	inner = inner.WithContext(r.Context())
+	switch {
+	case name == "" && (c.o.Tenants == nil || ofNobody(inner.URL.Path)):
+		c.mux.ServeHTTP(w, inner)
+	case c.o.Tenants == nil:
+		c.noTenant(w, r)
+	default:
+		c.enter(w, r, name, inner)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
@@ -67,6 +68,9 @@ func (c *Console) askAs(r *http.Request, req engine.Request, most int) (*answer,
 	req.Base = c.o.Base(r)
 	a := &answer{ID: rand.Text(), Trace: new(scim.Trace)}
 	ctx := c.context(r)
+	if c.realm != nil {
+		ctx = lookingglass.WithTenant(ctx, c.realm.Tenant.Name)
+	}
 	origin := scim.OriginOf(ctx)
 	origin.RequestID = a.ID
 	ctx = scim.WithTrace(scim.WithOrigin(ctx, origin), a.Trace)

@@ -43,7 +43,7 @@ func (c *Console) chosen(r *http.Request) ([]*lookingglass.Exchange, error) {
 	var list []*lookingglass.Exchange
 	bytes := 0
 	for len(list) < mostDownloaded {
-		page, err := c.o.Recorder.Find(r.Context(), q)
+		page, err := c.records.Find(r.Context(), q)
 		if err != nil {
 			return nil, err
 		}

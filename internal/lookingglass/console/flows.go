@@ -100,7 +100,7 @@ func (c *Console) startFlow(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusInternalServerError, "This flow can't be started", "The log says why.")
 		return
 	}
-	http.Redirect(w, r, flowURL(f)+"/"+c.scratches.add(run, c.owner(r)), http.StatusSeeOther)
+	c.redirect(w, r, flowURL(f)+"/"+c.scratches.add(run, c.owner(r)))
 }
 
 // run returns the run that the address names; if it has ended, it sends the
@@ -116,7 +116,7 @@ func (c *Console) run(w http.ResponseWriter, r *http.Request) *flows.Run {
 			c.render(w, r, http.StatusNotFound, "flow.html", &flowPage{Flow: f, Steps: stepsOf(f, nil, ""), Other: at, Here: c.o.Instance})
 			return nil
 		}
-		http.Redirect(w, r, flowURL(f)+"?gone", http.StatusSeeOther)
+		c.redirect(w, r, flowURL(f)+"?gone")
 		return nil
 	}
 	return run
@@ -143,7 +143,7 @@ func (c *Console) endFlow(w http.ResponseWriter, r *http.Request) {
 		c.startFlow(w, r)
 		return
 	}
-	http.Redirect(w, r, Path+"/flows", http.StatusSeeOther)
+	c.redirect(w, r, Path+"/flows")
 }
 
 // runStep runs one step, as it was edited.
@@ -173,7 +173,7 @@ func (c *Console) runStep(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, flows.ErrSpent):
 		c.fail(w, r, http.StatusConflict, "This run is used up", "It takes "+strconv.Itoa(flows.MaxRequests)+" requests. Start the flow again.")
 	case errors.As(err, &missing), err == nil, errors.Is(err, flows.ErrOrder): // the page says where it stands
-		http.Redirect(w, r, flowURL(run.Flow)+"/"+r.PathValue("run")+"#step-"+strconv.Itoa(max(n, 1)), http.StatusSeeOther)
+		c.redirect(w, r, flowURL(run.Flow)+"/"+r.PathValue("run")+"#step-"+strconv.Itoa(max(n, 1)))
 	default:
 		c.fail(w, r, http.StatusNotFound, "There is no such step", "Go back and use the buttons.")
 	}

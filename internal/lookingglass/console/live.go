@@ -97,13 +97,23 @@ type figures struct {
 	LeftOut int64 // of this browser's stream, since more came than anybody can read
 }
 
+// figures are those that who asks may see: what is recorded of other tenants is
+// in them.
+func (c *Console) figures(r *http.Request, leftOut int64) figures {
+	f := figures{c.records.Stats(), leftOut}
+	if who := c.who(r); who != nil && who.Tenant != "" {
+		f.Stats = lookingglass.Stats{Oldest: f.Oldest, Alone: f.Alone}
+	}
+	return f
+}
+
 // live shows the newest exchanges.
 func (c *Console) live(w http.ResponseWriter, r *http.Request) { c.list(w, r, nil) }
 
 // list answers with the live page, and beside its list one exchange.
 func (c *Console) list(w http.ResponseWriter, r *http.Request, open *detail) {
 	s := sieveOf(r.URL.Query())
-	found, err := c.o.Recorder.Find(r.Context(), s.query(pageSize))
+	found, err := c.records.Find(r.Context(), s.query(pageSize))
 	if err != nil {
 		c.broken(w, r, err)
 		return
@@ -114,7 +124,7 @@ func (c *Console) list(w http.ResponseWriter, r *http.Request, open *detail) {
 		Ops:      options(s.Op, append([]string{"All operations"}, operations...)...),
 		Types:    options(s.Type, append([]string{"All resources"}, c.typePairs()...)...),
 		Statuses: options(s.Status, "Any status", "2xx", "Succeeded", "error", "Failed", "4xx", "4xx: refused", "5xx", "5xx: our fault"),
-		Figures:  figures{Stats: c.o.Recorder.Stats()},
+		Figures:  c.figures(r, 0),
 		Detail:   open,
 		Download: s.Encode(),
 	}
@@ -184,7 +194,7 @@ func (c *Console) exchange(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, http.StatusNotFound, "There is no such exchange", "Its number is not one.")
 		return
 	}
-	x, err := c.o.Recorder.Get(r.Context(), seq)
+	x, err := c.records.Get(r.Context(), seq)
 	switch {
 	case err != nil:
 		c.broken(w, r, err)

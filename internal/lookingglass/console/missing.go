@@ -49,11 +49,11 @@ func (c *Console) takeList(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, http.StatusBadRequest, "missing.html", missingForm{Wrong: capital(err.Error()) + "."})
 		return
 	}
-	l := c.lists.add(c.owner(r), table, c.o.Now())
+	l := c.lists.add(c.owner(r), c.key(), table, c.o.Now())
 	if len(table.Columns) == 1 {
 		c.compare(r, l, 0)
 	}
-	http.Redirect(w, r, listURL(l.id, ""), http.StatusSeeOther)
+	c.redirect(w, r, listURL(l.id, ""))
 }
 
 // readForm reads the list of a form: its file, or else its text. Nothing of it
@@ -143,7 +143,7 @@ const nearly = "near"
 
 // showList shows how far a comparison is, and what came of it.
 func (c *Console) showList(w http.ResponseWriter, r *http.Request) {
-	l := c.lists.get(r.PathValue("id"), c.owner(r), c.o.Now())
+	l := c.lists.get(r.PathValue("id"), c.owner(r), c.key(), c.o.Now())
 	if l == nil {
 		c.noList(w, r)
 		return
@@ -153,7 +153,7 @@ func (c *Console) showList(w http.ResponseWriter, r *http.Request) {
 		p.choose(l.result(), r.URL.Query())
 	}
 	if p.Running {
-		w.Header().Set("Refresh", "1; url="+listURL(l.id, ""))
+		w.Header().Set("Refresh", "1; url="+c.at(listURL(l.id, "")))
 	}
 	c.render(w, r, http.StatusOK, "missinglist.html", p)
 }
@@ -236,7 +236,7 @@ func withFrom(address string, from int) string {
 // chooseColumn starts the comparison of a column.
 func (c *Console) chooseColumn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-	l := c.lists.get(r.PathValue("id"), c.owner(r), c.o.Now())
+	l := c.lists.get(r.PathValue("id"), c.owner(r), c.key(), c.o.Now())
 	if l == nil {
 		c.noList(w, r)
 		return
@@ -244,18 +244,18 @@ func (c *Console) chooseColumn(w http.ResponseWriter, r *http.Request) {
 	if column, err := strconv.Atoi(cmp.Or(r.PostFormValue("column"), "-")); err == nil {
 		c.compare(r, l, column)
 	}
-	http.Redirect(w, r, listURL(l.id, ""), http.StatusSeeOther)
+	c.redirect(w, r, listURL(l.id, ""))
 }
 
 func (c *Console) forgetList(w http.ResponseWriter, r *http.Request) {
 	c.lists.forget(r.PathValue("id"), c.owner(r))
-	http.Redirect(w, r, Path+"/missing", http.StatusSeeOther)
+	c.redirect(w, r, Path+"/missing")
 }
 
 // listDownload answers with the rows as a file.
 func (c *Console) listDownload(kind string, write func(io.Writer, []people.Row) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		l := c.lists.get(r.PathValue("id"), c.owner(r), c.o.Now())
+		l := c.lists.get(r.PathValue("id"), c.owner(r), c.key(), c.o.Now())
 		if l == nil {
 			c.noList(w, r)
 			return

@@ -33,7 +33,8 @@ type lists struct {
 // each value.
 type list struct {
 	id    string
-	owner *Who // nil: in open mode
+	owner *Who   // nil: in open mode
+	key   string // of the tenant it is compared with
 	used  time.Time
 	stop  context.CancelFunc // of the comparison
 	timer *time.Timer
@@ -49,8 +50,8 @@ type list struct {
 
 // add keeps a list in the place of the owner's last one, and of the oldest of
 // all where there are too many.
-func (ls *lists) add(owner *Who, table *people.Table, now time.Time) *list {
-	l := &list{id: newID(ls.instance), owner: owner, used: now, stop: func() {}, table: table, lines: len(table.Rows)}
+func (ls *lists) add(owner *Who, key string, table *people.Table, now time.Time) *list {
+	l := &list{id: newID(ls.instance), owner: owner, key: key, used: now, stop: func() {}, table: table, lines: len(table.Rows)}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if ls.by == nil {
@@ -72,12 +73,12 @@ func (ls *lists) add(owner *Who, table *people.Table, now time.Time) *list {
 	return l
 }
 
-// get returns a list of its owner's, or nil.
-func (ls *lists) get(id string, owner *Who, now time.Time) *list {
+// get returns a list of its owner's, at the pages of its tenant, or nil.
+func (ls *lists) get(id string, owner *Who, key string, now time.Time) *list {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l := ls.by[id]
-	if l == nil || l.owner != owner {
+	if l == nil || l.owner != owner || l.key != key {
 		return nil
 	}
 	l.used = now

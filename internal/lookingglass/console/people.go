@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
 	"github.com/rollcall-scim/rollcall/scim"
 )
@@ -16,8 +17,8 @@ func (c *Console) peopleRoutes(mux *http.ServeMux) {
 }
 
 // newDesk returns what answers questions about people.
-func newDesk(o Options) *people.Desk {
-	return people.NewDesk(people.Sources{Engine: o.Engine, Changes: o.Changes, Deleted: o.Deleted, Log: o.Recorder,
+func newDesk(o Options, log *lookingglass.View) *people.Desk {
+	return people.NewDesk(people.Sources{Engine: o.Engine, Changes: o.Changes, Deleted: o.Deleted, Log: log,
 		Facade: o.Facade, Now: o.Now, Logger: o.Logger})
 }
 

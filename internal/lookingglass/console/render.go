@@ -19,6 +19,9 @@ var templateFiles embed.FS
 type view struct {
 	Path    string // of the request
 	Who     *Who   // nil: nobody has logged in
+	Tenant  string // that is shown; "": none, or there are none
+	Tenants bool   // there are several, to switch between
+	Pages   bool   // there are pages to go to
 	Facade  string
 	Notice  string // who may see this console, where that is worth saying
 	Version string
@@ -38,6 +41,9 @@ func (v view) Active(page string) template.HTMLAttr {
 	}
 	return ""
 }
+
+// Switch is where another tenant can be chosen.
+func (v view) Switch() string { return switchURL(v.Path) }
 
 // parsePages parses each template with the layout and those whose names begin
 // with "_", which all pages share.
@@ -83,6 +89,9 @@ var funcs = template.FuncMap{
 func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, page string, data any) {
 	c.write(w, r, status, page, "layout.html", view{
 		Path:    r.URL.Path,
+		Tenant:  c.tenant(),
+		Tenants: c.o.Tenants != nil,
+		Pages:   c.realm != nil || c.o.Tenants == nil,
 		Who:     c.who(r),
 		Facade:  c.o.Facade,
 		Notice:  c.notice(r),
@@ -123,7 +132,7 @@ func (c *Console) execute(page, name string, data any) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err := t.ExecuteTemplate(&b, name, data)
-	return b.Bytes(), err
+	return c.placed(b.Bytes()), err
 }
 
 // fail answers with a page that says what is wrong and what to do.

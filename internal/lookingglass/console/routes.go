@@ -14,6 +14,7 @@ func (c *Console) routes(mux *http.ServeMux) {
 		c.tryitRoutes,
 		c.peopleRoutes,
 		c.missingRoutes,
+		c.tenantRoutes,
 	} {
 		add(mux)
 	}

@@ -21,11 +21,17 @@ const (
 
 // Who is who looks at the console.
 type Who struct {
-	Token   string   // that they logged in with; "" in open mode, and if they signed in
-	Name    string   // if they signed in
-	Roles   []string // if they signed in; those that matter here
-	Admin   bool     // may write
+	Token string   // that they logged in with; "" in open mode, and if they signed in
+	Name  string   // if they signed in
+	Roles []string // if they signed in; those that matter here
+	Role
 	expires time.Time
+}
+
+// Role is what somebody may do.
+type Role struct {
+	Admin  bool   // may write
+	Tenant string // may see this one alone; "": all
 }
 
 // CanLeave reports whether there is a session to end.
@@ -36,8 +42,8 @@ func (w *Who) CanLeave() bool { return w.Token != "" || w.Name != "" }
 // holds, by id, only those that this instance has met, so that what somebody has
 // open here stays theirs.
 type sessions struct {
-	shared *SharedSessions                // nil: they are kept here alone
-	role   func(*Who) (admin, known bool) // as it is now
+	shared *SharedSessions         // nil: they are kept here alone
+	role   func(*Who) (Role, bool) // as it is now; false: none
 	mu     sync.Mutex
 	by     map[[sha256.Size]byte]*Who
 }
@@ -63,7 +69,7 @@ func (s *sessions) keep(name string, who *Who, now time.Time) *Who {
 		s.by = map[[sha256.Size]byte]*Who{}
 	}
 	this := sha256.Sum256([]byte(name))
-	if before := s.by[this]; before != nil && before.Admin == who.Admin {
+	if before := s.by[this]; before != nil && before.Role == who.Role {
 		return before
 	}
 	var oldest [sha256.Size]byte
@@ -82,8 +88,8 @@ func (s *sessions) keep(name string, who *Who, now time.Time) *Who {
 	return who
 }
 
-// get returns who has a cookie, or nil. A shared session outlives the process:
-// its token is looked at anew, since it may have been withdrawn.
+// get returns who has a cookie, or nil. A shared session outlives the process, and
+// the token of a tenant may be withdrawn at any time: it is looked at anew.
 func (s *sessions) get(cookie string, now time.Time) *Who {
 	if s.shared == nil {
 		s.mu.Lock()
@@ -91,6 +97,11 @@ func (s *sessions) get(cookie string, now time.Time) *Who {
 		who := s.by[sha256.Sum256([]byte(cookie))]
 		if who == nil || !now.Before(who.expires) {
 			return nil
+		}
+		if who.Tenant != "" {
+			if role, known := s.role(who); !known || role != who.Role {
+				return nil
+			}
 		}
 		return who
 	}
@@ -100,7 +111,7 @@ func (s *sessions) get(cookie string, now time.Time) *Who {
 	}
 	who := &Who{Token: in.Token, Name: in.Name, Roles: in.Roles, expires: time.Unix(in.Expires, 0)}
 	var known bool
-	if who.Admin, known = s.role(who); !known {
+	if who.Role, known = s.role(who); !known {
 		return nil
 	}
 	return s.keep(in.ID, who, now)
@@ -151,8 +162,11 @@ func (c *Console) current(r *http.Request) bool {
 	return err == nil && c.sessions.get(cookie.Value, c.o.Now()) != nil
 }
 
-// admit decides who may go on; it answers those who may not.
-func (c *Console) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
+// admit decides who may go on; it answers those who may not. inner is the request
+// as that tenant's pages see it.
+func (c *Console) admit(w http.ResponseWriter, r *http.Request, name string, inner *http.Request) (*http.Request, bool) {
+	path := inner.URL.Path
+	open := name == "" && public(path)
 	if (c.o.Open || c.o.LoopbackOnly) && !fromHere(r) {
 		c.refuse(w, r, c.loopbackOnly())
 		return nil, false
@@ -164,7 +178,7 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 	var who *Who
 	switch cookie, err := r.Cookie(cookieName); {
 	case c.o.Open:
-		who = &Who{Admin: true}
+		who = &Who{Role: Role{Admin: true}}
 	case err == nil:
 		who = c.sessions.get(cookie.Value, c.o.Now())
 	}
@@ -172,10 +186,10 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request) (*http.Request, 
 		r = r.WithContext(context.WithValue(r.Context(), whoKey{}, who))
 	}
 	switch {
-	case who == nil && !public(r.URL.Path):
+	case who == nil && !open:
 		c.askLogin(w, r)
 		return nil, false
-	case who != nil && !who.Admin && !safe(r.Method) && !public(r.URL.Path) && r.URL.Path != Path+"/logout" && !compares(r.URL.Path) && !rehearses(r.URL.Path):
+	case who != nil && !who.Admin && !safe(r.Method) && !open && path != Path+"/logout" && !compares(path) && !rehearses(path):
 		c.refuse(w, r, "You may look only. Log in with the API token, or as an operator, to change something.")
 		return nil, false
 	}
@@ -204,7 +218,7 @@ func (c *Console) askLogin(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("HX-Redirect", Path+"/login")
 		http.Error(w, "Log in first.", http.StatusUnauthorized)
 	case r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html"):
-		http.Redirect(w, r, login, http.StatusSeeOther)
+		c.redirect(w, r, login)
 	default:
 		http.Error(w, "Log in first.", http.StatusUnauthorized)
 	}
@@ -274,6 +288,8 @@ func (c *Console) notice(r *http.Request) string {
 		return "No token is set: everybody who reaches the SCIM endpoints can change the directory. This console answers loopback clients only."
 	case c.o.LoopbackOnly:
 		return "This console answers loopback clients only, since ROLLCALL_CONSOLE_TOKEN is not set."
+	case who != nil && who.Tenant != "":
+		return "With this token you may look at the tenant " + who.Tenant + ", and change nothing."
 	case who != nil && !who.Admin:
 		return "You may look, and change nothing."
 	}
@@ -283,7 +299,7 @@ func (c *Console) notice(r *http.Request) string {
 func (c *Console) sessionRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+Path+"/login", func(w http.ResponseWriter, r *http.Request) {
 		if c.who(r) != nil {
-			http.Redirect(w, r, Path, http.StatusSeeOther)
+			c.redirect(w, r, Path)
 			return
 		}
 		c.render(w, r, http.StatusOK, "login.html", c.loginForm(r, ""))
@@ -309,32 +325,36 @@ func (c *Console) loginForm(r *http.Request, notice string) loginForm {
 }
 
 // roleOf returns what somebody may do now.
-func (c *Console) roleOf(who *Who) (admin, known bool) {
+func (c *Console) roleOf(who *Who) (role Role, known bool) {
 	if who.Name == "" {
 		return c.role(who.Token)
 	}
-	if c.o.SignIn == nil {
-		return false, false
+	if c.o.SignIn != nil {
+		role.Admin, known = c.o.SignIn.Role(who.Roles)
 	}
-	return c.o.SignIn.Role(who.Roles)
+	return role, known
 }
 
 // role returns what a token lets do.
-func (c *Console) role(token string) (admin, known bool) {
+func (c *Console) role(token string) (role Role, known bool) {
 	switch {
 	case token == "":
-		return false, false
+		return role, false
 	case c.o.Admin(token):
-		return true, true
+		return Role{Admin: true}, true
+	case c.o.Viewer(token):
+		return role, true
+	case c.o.Tenants != nil && c.o.Tenants.Guest != nil:
+		role.Tenant, known = c.o.Tenants.Guest(token)
 	}
-	return false, c.o.Viewer(token)
+	return role, known && role.Tenant != ""
 }
 
 // login takes a token and gives a cookie for it.
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	token, to := strings.TrimSpace(r.PostFormValue("token")), r.PostFormValue("to")
-	admin, known := c.role(token)
+	role, known := c.role(token)
 	if !known {
 		c.o.Logger.Warn("the console refused a token", "remote", r.RemoteAddr)
 		form := c.loginForm(r, "")
@@ -342,8 +362,8 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, http.StatusUnauthorized, "login.html", form)
 		return
 	}
-	if c.begin(w, r, &Who{Token: token, Admin: admin}) {
-		http.Redirect(w, r, destination(to), http.StatusSeeOther)
+	if c.begin(w, r, &Who{Token: token, Role: role}) {
+		c.redirect(w, r, destination(to))
 	}
 }
 
@@ -371,7 +391,7 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	c.setCookie(w, r, "", -1)
 	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
-	http.Redirect(w, r, Path+"/login", http.StatusSeeOther)
+	c.redirect(w, r, Path+"/login")
 }
 
 func (c *Console) setCookie(w http.ResponseWriter, r *http.Request, value string, age int) {

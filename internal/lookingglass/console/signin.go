@@ -77,7 +77,7 @@ func (c *Console) leave(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.setLeaveCookie(w, r, cookie, int(leaveTime.Seconds()))
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	c.redirect(w, r, to)
 }
 
 // setLeaveCookie sets the cookie of who leaves. It has to come along when the
@@ -100,7 +100,7 @@ func (c *Console) comeBack(w http.ResponseWriter, r *http.Request) {
 	c.setLeaveCookie(w, r, "", -1) // once
 	switch {
 	case left.Secret == nil && c.who(r) != nil: // the page was loaded again
-		http.Redirect(w, r, Path, http.StatusSeeOther)
+		c.redirect(w, r, Path)
 		return
 	case left.Secret == nil:
 		c.render(w, r, http.StatusBadRequest, "login.html", c.loginForm(r, "This sign-in was begun in another browser or at another address of this server, or more than ten minutes ago. Try again."))
@@ -123,7 +123,7 @@ func (c *Console) comeBack(w http.ResponseWriter, r *http.Request) {
 		c.render(w, r, http.StatusForbidden, "login.html", c.loginForm(r, "You are signed in as "+name+", who has no role here. Whoever runs this server can give you one at the identity provider."))
 		return
 	}
-	if !c.begin(w, r, &Who{Name: name, Roles: roles, Admin: admin}) {
+	if !c.begin(w, r, &Who{Name: name, Roles: roles, Role: Role{Admin: admin}}) {
 		return
 	}
 	// The session's cookie is SameSite=Strict: a redirect would belong to the

@@ -44,9 +44,9 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 
 	// What other instances recorded may have come late, between what is shown: the
 	// browser leaves out what it has.
-	after = min(after, c.o.Recorder.Settled())
+	after = min(after, c.records.Settled())
 	out := &stream{console: c, w: w, control: http.NewResponseController(w), sieve: s, last: after, floor: after, have: map[int64]bool{}, credit: burst}
-	arriving := c.o.Recorder.Subscribe(r.Context()) // before what came meanwhile is read: nothing falls between
+	arriving := c.records.Subscribe(r.Context()) // before what came meanwhile is read: nothing falls between
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
@@ -77,7 +77,7 @@ type stream struct {
 func (s *stream) catchUp(r *http.Request) bool {
 	q := s.sieve.query(pageSize)
 	q.After = s.last
-	missed, err := s.console.o.Recorder.Find(r.Context(), q)
+	missed, err := s.console.records.Find(r.Context(), q)
 	if err != nil {
 		s.console.o.Logger.Error("the recorder can't be read", "error", err)
 		return false
@@ -89,7 +89,7 @@ func (s *stream) catchUp(r *http.Request) bool {
 	for _, x := range missed {
 		s.have[x.Seq] = true
 	}
-	return s.rows(missed) && s.figures()
+	return s.rows(missed) && s.figures(r)
 }
 
 // run ends when the browser leaves, the session ends, or the recorder closes.
@@ -125,7 +125,7 @@ func (s *stream) run(r *http.Request, arriving <-chan lookingglass.Event) {
 				s.waiting = s.waiting[:0]
 			}
 			if now.Sub(told) >= time.Second {
-				if told = now; !s.console.current(r) || !s.figures() {
+				if told = now; !s.console.current(r) || !s.figures(r) {
 					return
 				}
 			}
@@ -184,8 +184,8 @@ func (s *stream) rows(list []*lookingglass.Exchange) bool {
 }
 
 // figures sends those of the recorder, if they are new.
-func (s *stream) figures() bool {
-	now := figures{s.console.o.Recorder.Stats(), s.leftOut}
+func (s *stream) figures(r *http.Request) bool {
+	now := s.console.figures(r, s.leftOut)
 	if now == s.told {
 		return true
 	}

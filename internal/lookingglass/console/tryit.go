@@ -22,7 +22,7 @@ func (c *Console) tryitRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+Path+"/try-it", c.showTry)
 	mux.HandleFunc("POST "+Path+"/try-it", c.try)
 	mux.HandleFunc("GET "+Path+"/try", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, Path+"/try-it?"+r.URL.RawQuery, http.StatusSeeOther)
+		c.redirect(w, r, Path+"/try-it?"+r.URL.RawQuery)
 	})
 }
 
@@ -224,7 +224,7 @@ func (c *Console) recorded(ctx context.Context, id string) *lookingglass.Exchang
 	if c.o.Recorder.Flush(ctx) != nil {
 		return nil
 	}
-	list, err := c.o.Recorder.Find(ctx, lookingglass.Query{Client: "rollcall", Limit: 20})
+	list, err := c.records.Find(ctx, lookingglass.Query{Client: "rollcall", Limit: 20})
 	if err != nil {
 		return nil
 	}
@@ -243,7 +243,7 @@ func (c *Console) fromExchange(r *http.Request, page *tryPage, seq string) {
 		page.Fault = "There is no such exchange."
 		return
 	}
-	x, err := c.o.Recorder.Get(r.Context(), n)
+	x, err := c.records.Get(r.Context(), n)
 	if err != nil || x == nil {
 		page.Fault = "This exchange is not kept any more."
 		return
