@@ -18,7 +18,7 @@ func TestSignInBrowser(t *testing.T) {
 	var s *site
 	idp := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = fmt.Fprintf(w, `<!doctype html><title>IdP</title><link rel="icon" href="data:,"><a id="in" href="%s/looking-glass/login/callback?state=s&amp;code=ada:ops">Let me in</a>`, s.URL)
+		_, _ = fmt.Fprintf(w, `<!doctype html><title>IdP</title><link rel="icon" href="data:,"><a id="in" href="%s/looking-glass/login/callback?state=s&amp;code=ada.lovelace.with.a.very.long.name.indeed.and.more@example.com:ops">Let me in</a>`, s.URL)
 	}))
 	defer idp.Close()
 	s = newSite(t, func(o *console.Options) {
