@@ -1,6 +1,8 @@
 package sqlite_test
 
 import (
+	"context"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -8,6 +10,10 @@ import (
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/guard/guardtest"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/engine"
+	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
 func TestGuard(t *testing.T) {
@@ -16,4 +22,37 @@ func TestGuard(t *testing.T) {
 		db := open(t, filepath.Join(t.TempDir(), "rollcall.db"), sqlite.Options{Now: now, UndeleteDays: 30, UnsafeSynchronousForTests: "OFF"})
 		return db.Tenant("acme"), db.Tenant("acme")
 	})
+}
+
+// BenchmarkGuard deactivates and activates people, with no breaker, one that warns
+// and one that holds; commits don't wait for the disk, so that what is measured is
+// work.
+func BenchmarkGuard(b *testing.B) {
+	for _, mode := range []string{"off", "warn", "hold"} {
+		b.Run(mode, func(b *testing.B) {
+			db := open(b, filepath.Join(b.TempDir(), "rollcall.db"), sqlite.Options{UnsafeSynchronousForTests: "OFF"})
+			t := &tenant.Tenant{Name: "acme", Settings: tenant.Settings{Breaker: tenant.Breaker{Mode: mode, Percent: 100}}}
+			e, err := engine.New(guard.New(guard.Options{}).Wrap(t, db.Tenant("acme")), engine.Config{Types: schema.Core()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			do := func(method, path, body string) engine.Response {
+				r := e.Do(context.Background(), engine.Request{Method: method, Base: "https://id.example.com", Path: path, Body: []byte(body)})
+				if r.Status >= 300 {
+					b.Fatal(r.Err)
+				}
+				return r
+			}
+			var ids []string
+			for i := range 400 {
+				ids = append(ids, do("POST", "/Users", fmt.Sprintf(`{"schemas":[%q],"userName":"p%d","active":true}`, scim.UserURN, i)).ID)
+			}
+			i := 0
+			for b.Loop() {
+				active := i/len(ids)%2 == 1
+				do("PATCH", "/Users/"+ids[i%len(ids)], fmt.Sprintf(`{"schemas":[%q],"Operations":[{"op":"replace","path":"active","value":%t}]}`, scim.PatchOpURN, active))
+				i++
+			}
+		})
+	}
 }
