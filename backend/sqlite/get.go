@@ -79,7 +79,8 @@ func (t *session) getGrouped(ref scim.Ref) (*scim.Resource, error) {
 	var row *entry
 	groups := ""
 	err = t.each(`SELECT `+columns+`, (SELECT json_group_array(json_array(g.pk, g.id, g.display))
-			FROM members m CROSS JOIN resources g ON g.pk = m.grp AND g.type > 0 WHERE m.member = r.pk AND m.tenant = r.tenant)
+			FROM members m CROSS JOIN resources g INDEXED BY resources_groups ON g.pk = m.grp AND g.members > 0 AND g.type > 0
+			WHERE m.member = r.pk AND m.tenant = r.tenant)
 		FROM resources r WHERE r.tenant = ? AND r.id = ? AND r.type = ?`,
 		func(st *sqlite.Stmt) error {
 			row, groups = scan(st, ref.Type), st.ColumnText(columnCount)

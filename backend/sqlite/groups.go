@@ -11,21 +11,23 @@ import (
 // directGroups and nestedGroups find the groups of a page of resources in one
 // query. Without nesting it is one indexed read; with it, the recursion goes
 // scim.MaxGroupDepth deep and UNION ends circles, so that it visits a group at
-// most once per depth. The sums keep SQLite from compiling them anew, see dialect.
+// most once per depth. The index, which holds all that is asked of a group, is
+// named since SQLite prefers to look a number up in the table. The sums keep
+// SQLite from compiling them anew, see dialect.
 const (
 	directGroups = `SELECT m.member, g.pk, g.id, g.display, 1
 		FROM json_each(?) j CROSS JOIN members m ON m.member = j.value AND m.tenant = (?+0)
-		CROSS JOIN resources g ON g.pk = m.grp AND g.type > 0`
+		CROSS JOIN resources g INDEXED BY resources_groups ON g.pk = m.grp AND g.members > 0 AND g.type > 0`
 
 	nestedGroups = `WITH RECURSIVE up (person, grp, depth) AS (
 			SELECT m.member, m.grp, 1 FROM json_each(?1) j CROSS JOIN members m ON m.member = j.value AND m.tenant = (?2+0)
-			JOIN resources g ON g.pk = m.grp AND g.type > 0
+			JOIN resources g INDEXED BY resources_groups ON g.pk = m.grp AND g.members > 0 AND g.type > 0
 			UNION
 			SELECT up.person, m.grp, up.depth + 1 FROM up CROSS JOIN members m ON m.member = up.grp AND m.tenant = (?2+0)
-			JOIN resources g ON g.pk = m.grp AND g.type > 0
+			JOIN resources g INDEXED BY resources_groups ON g.pk = m.grp AND g.members > 0 AND g.type > 0
 			WHERE up.depth < (?3+0)
 		), nearest AS (SELECT person, grp, min(depth) AS depth FROM up GROUP BY person, grp)
-		SELECT n.person, n.grp, g.id, g.display, n.depth FROM nearest n CROSS JOIN resources g ON g.pk = n.grp`
+		SELECT n.person, n.grp, g.id, g.display, n.depth FROM nearest n CROSS JOIN resources g INDEXED BY resources_groups ON g.pk = n.grp AND g.members > 0`
 )
 
 // groups gives resources the groups that they are in.

@@ -28,11 +28,22 @@ func (t *session) list(ctx context.Context, q scim.Query) (*scim.Page, error) {
 	if err != nil || typ == 0 || t.tenant == 0 {
 		return p, err
 	}
-	plan := sqlfilter.List(q, sqlfilter.Options{Dialect: dialect{tenant: t.tenant}, Tenant: t.tenant,
-		Nested: t.names.nested[t.tenant] > 0, SeqIsPK: true})
+	compile := func(q scim.Query) sqlfilter.Plan {
+		return sqlfilter.List(q, sqlfilter.Options{Dialect: dialect{tenant: t.tenant}, Tenant: t.tenant,
+			Nested: t.names.nested[t.tenant] > 0, SeqIsPK: true})
+	}
+	plan := compile(q)
 	var rows []*entry
 	if q.Count > 0 {
-		if rows, p.Last, err = t.page(q, plan); err != nil {
+		near, err := t.fromEnd(q, typ)
+		if err != nil {
+			return nil, err
+		}
+		from := plan
+		if near.After != q.After {
+			from = compile(near)
+		}
+		if rows, p.Last, err = t.page(near, from); err != nil {
 			return nil, tooComplex(err)
 		}
 	}
@@ -48,6 +59,31 @@ func (t *session) list(ctx context.Context, q scim.Query) (*scim.Page, error) {
 	}
 	return p, t.complete(ctx, rows, q.Type, q.Selection, known)
 }
+
+// fromEnd turns a page by index that is nearer to the end of all resources than
+// to their beginning into one after a position, which is found from the end: to
+// skip a resource costs the same in both directions.
+func (t *session) fromEnd(q scim.Query, typ int64) (scim.Query, error) {
+	skip := q.StartIndex - 1
+	if q.Filter != nil || q.SortBy != nil || q.After != nil || skip < leastSkip {
+		return q, nil
+	}
+	all, err := t.total(q, sqlfilter.Plan{}, typ)
+	behind := all - 1 - skip
+	if err != nil || behind < 0 || behind >= skip {
+		return q, err
+	}
+	seq, ok, err := t.one(`SELECT r.seq FROM resources r WHERE r.tenant = ? AND r.type = ? ORDER BY r.seq DESC LIMIT 1 OFFSET ?`,
+		t.tenant, typ, behind)
+	if ok {
+		q.After = &scim.Keyset{Seq: seq - 1}
+	}
+	return q, err
+}
+
+// leastSkip is how many resources are skipped from the beginning without a
+// thought.
+const leastSkip = 100
 
 // tooComplex turns the complaint of SQLite's compiler about a statement that is
 // too deep or too large into an error that the client can act on. Few filters
