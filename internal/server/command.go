@@ -52,6 +52,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
 		Why         whyFlags         `cmd:"" help:"Say whether a person is there, and if not, why; exit 1 if not, 3 if it can't be found out."`
 		Compare     compareFlags     `cmd:"" help:"Compare a list of people with the directory; exit 1 if somebody is missing, 3 if it can't be found out."`
+		Completion  completionFlags  `cmd:"" help:"Print what lets bash, zsh or fish complete command lines of rollcall."`
 		Replay      replayFlags      `cmd:"" help:"Play recorded conversations of clients against a SCIM server; exit 1 if an answer is not what its client needs."`
 		Pactflow    struct {
 			Doctor doctorFlags `cmd:"" help:"Try a PactFlow and the token for it, and say what will work; changes nothing without --write."`
@@ -87,6 +88,9 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	switch command {
 	case "version":
 		fmt.Fprintln(stdout, "rollcall", Version())
+		return exitStopped
+	case "completion":
+		cli.Completion.run(parser.Model, stdout)
 		return exitStopped
 	case "copy":
 		return cli.Copy.run(ctx, environ, stdout, stderr)
