@@ -57,7 +57,7 @@ lint: format vet staticcheck
 # start what they need of the servers among it, on ports of their own; whatever
 # Debian itself starts of them is neither used nor touched.
 setup:
-	@missing=; for tool in strace curl sqlite3 chromium npm haproxy patroni etcd:etcd-server; do \
+	@missing=; for tool in strace curl sqlite3 chromium npm haproxy patroni etcd:etcd-server promtool:prometheus systemd-analyze:systemd zsh fish; do \
 		command -v $${tool%:*} >/dev/null || test -x /usr/sbin/$${tool%:*} || missing="$$missing $${tool#*:}"; \
 	done; \
 	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \

@@ -245,3 +245,14 @@ func TestLitestream(t *testing.T) {
 		t.Errorf("%v: %s", err, config)
 	}
 }
+
+// TestSystemd: the unit gives the program as little as it needs, by systemd's own
+// measure, of which 10 is the worst.
+func TestSystemd(t *testing.T) {
+	t.Parallel()
+	analyze := needTool(t, "systemd-analyze")
+	out, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=yes", "--no-pager", "--threshold=15", "../../deploy/rollcall.service").CombinedOutput() //nolint:gosec // our own words
+	if err != nil || !strings.Contains(string(out), "Overall exposure level for rollcall.service: 1.") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
