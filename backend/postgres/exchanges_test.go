@@ -120,6 +120,32 @@ func TestExchanges(t *testing.T) {
 		t.Errorf("%v %s", err, cmp.Diff(want[1:], got))
 	}
 
+	// What is of another tenant is apart, and can be forgotten.
+	theirs := shared.Lookup{Tenant: "acme", Key: []byte("t"), Attribute: "userName", Value: "bob", Found: 1, Kind: "okta", How: "x", First: 7, Last: 7, Times: 1}
+	extra := shared.Block{First: 61, Last: 69, Oldest: 1, Newest: 2, Count: 2, Touched: []int32{9}, Body: []byte("both")}
+	if err := one.Write(ctx, []shared.Block{extra, {First: 71, Last: 71, Oldest: 1, Newest: 2, Count: 1, Body: []byte("acme's")}}, []shared.Lookup{theirs}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := two.Lookups(ctx, "acme", nil, 9); err != nil || len(got) != 1 || got[0].Attribute != "userName" || got[0].Value != "bob" {
+		t.Errorf("lookups of a tenant: %v, %v", got, err)
+	}
+	if got, err := two.Lookups(ctx, "", nil, 9); err != nil || !cmp.Equal(want, got) {
+		t.Errorf("%v %s", err, cmp.Diff(want, got))
+	}
+	extra.Count, extra.Body, extra.Touched = 1, []byte("one"), []int32{}
+	if err := two.Forget(ctx, []shared.Block{extra, {First: 71}}, "acme"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := one.Read(ctx, shared.Span{After: 50, Before: 99, Beyond: 99, Limit: 9}); err != nil || len(got) != 1 || string(got[0].Body) != "one" || got[0].Count != 1 {
+		t.Errorf("after Forget: %v, %v", got, err)
+	}
+	if got, err := one.Lookups(ctx, "acme", nil, 9); err != nil || len(got) != 0 {
+		t.Errorf("lookups of a forgotten tenant: %v, %v", got, err)
+	}
+	if err := two.Forget(ctx, []shared.Block{{First: 61}}, "acme"); err != nil {
+		t.Fatal(err)
+	}
+
 	// Both prune at the same time; what is left are the newest.
 	var pruning sync.WaitGroup
 	for _, e := range []*postgres.Exchanges{one, two, one, two} {
