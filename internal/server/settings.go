@@ -237,7 +237,7 @@ func mountPath(s string) (string, bool) {
 	if s == "" {
 		return "", true
 	}
-	if s[0] != '/' || strings.Contains(s, "//") || strings.Contains(s, "/.") || s == "/health" || s == "/api" || s == metrics.Path || s == console.Path || strings.HasPrefix(s, console.Path+"/") {
+	if s[0] != '/' || strings.Contains(s, "//") || strings.Contains(s, "/.") || s == "/health" || s == "/api" || s+"/" == tenantPath || strings.HasPrefix(s, tenantPath) || s == metrics.Path || s == console.Path || strings.HasPrefix(s, console.Path+"/") {
 		return "", false
 	}
 	for _, c := range s {
