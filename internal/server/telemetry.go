@@ -81,6 +81,7 @@ func (srv *Server) describe() {
 		if d, ok := srv.mode.(*directory); ok {
 			t.metrics.Pool(d.pool)
 			t.metrics.Tokens(d.liveTokens)
+			t.metrics.Lag(d.unsealed)
 		}
 		srv.watch(srv.count)
 	})
@@ -124,6 +125,23 @@ func (d *directory) liveTokens() (metrics.Tokens, error) {
 		t.ExpireDays = append(t.ExpireDays, int(r.Left/(24*time.Hour)))
 	}
 	return t, err
+}
+
+// unsealed is how long the oldest change waits for its place in the audit log.
+func (d *directory) unsealed() (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	log, ok := d.db.(interface {
+		Unsealed(context.Context) (time.Time, error)
+	})
+	if !ok {
+		return 0, errors.ErrUnsupported
+	}
+	oldest, err := log.Unsealed(ctx)
+	if oldest.IsZero() {
+		return 0, err
+	}
+	return max(time.Since(oldest), 0), err
 }
 
 // count tells of a request that was answered.

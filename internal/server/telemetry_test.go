@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -67,6 +68,9 @@ func TestMetricsDirectory(t *testing.T) {
 	r.wantSeries(all, "rollcall_commit_writes_sum", all["rollcall_commit_writes_count"]) // nothing was written at the same time
 	r.wantSeries(all, `rollcall_database_connections{state="in_use"}`, "0")
 	r.wantSeries(all, "rollcall_tokens_live", "0")
+	if lag, err := strconv.ParseFloat(all["rollcall_audit_lag_seconds"], 64); err != nil || lag < 0 || lag > 60 {
+		t.Errorf("the audit log lags by %q", all["rollcall_audit_lag_seconds"])
+	}
 	r.wantSeries(all, "rollcall_ready", "1")
 	r.wantSeries(all, "rollcall_requests_under_way", "1") // this one
 	if all["rollcall_commit_writes_count"] == "0" || all["rollcall_looking_glass_exchanges"] == "" || all[`rollcall_upstream_retries_total{endpoint="user"}`] != "" {
