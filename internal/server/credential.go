@@ -55,15 +55,6 @@ type method interface {
 	scheme(t *tenant.Tenant) scim.AuthenticationScheme
 }
 
-// callerOf returns the caller of the request that the context is of, or nil: the
-// program itself.
-func callerOf(ctx context.Context) *caller {
-	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
-		return x.caller
-	}
-	return nil
-}
-
 // configured is the method of the tokens in the configuration.
 type configured struct{ tokens *auth.Bearer }
 
@@ -100,8 +91,11 @@ func (m managed) who(ctx context.Context, token, _ string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &caller{Subject: g.Token.Name + " (" + g.Token.ID + ")", Tenant: g.Tenant, Scopes: g.Token.Scopes, Token: g.Token}, nil
+	return &caller{Subject: subjectOf(g.Token), Tenant: g.Tenant, Scopes: g.Token.Scopes, Token: g.Token}, nil
 }
+
+// subjectOf is what the logs call a managed token.
+func subjectOf(t *tenant.Token) string { return t.Name + " (" + t.ID + ")" }
 
 func (m managed) scheme(t *tenant.Tenant) scim.AuthenticationScheme {
 	if m.open && t.Name == tenant.Default {
