@@ -300,16 +300,29 @@ const ofTenant = `CASE WHEN position('/' in attribute) = 0 THEN '' ELSE split_pa
 // Forget implements shared.Store.
 func (e *Exchanges) Forget(ctx context.Context, blocks []shared.Block, tenant string) error {
 	return e.write(ctx, func(t *session) error {
-		for i := range blocks {
-			b := &blocks[i]
-			if b.Count == 0 {
-				t.later(`DELETE FROM glass_blocks WHERE tenant = $1 AND first = $2`, t.tenant, b.First)
-				continue
-			}
-			t.later(`UPDATE glass_blocks SET number = $3, touched = $4::integer[], deflated = $5, body = $6 WHERE tenant = $1 AND first = $2`,
-				t.tenant, b.First, b.Count, b.Touched, b.Deflated, b.Body)
-		}
+		t.replaceBlocks(blocks)
 		t.later(`DELETE FROM glass_lookups WHERE tenant = $1 AND `+ofTenant, t.tenant, escape(tenant))
 		return nil
 	})
+}
+
+// Erase implements shared.Store.
+func (e *Exchanges) Erase(ctx context.Context, blocks []shared.Block, keys [][]byte) error {
+	return e.store.write(ctx, func(t *session) error {
+		t.replaceBlocks(blocks)
+		t.later(`DELETE FROM glass_lookups WHERE tenant = $1 AND key = ANY($2::bytea[])`, t.tenant, keys)
+		return nil
+	})
+}
+
+func (t *session) replaceBlocks(blocks []shared.Block) {
+	for i := range blocks {
+		b := &blocks[i]
+		if b.Count == 0 {
+			t.later(`DELETE FROM glass_blocks WHERE tenant = $1 AND first = $2`, t.tenant, b.First)
+			continue
+		}
+		t.later(`UPDATE glass_blocks SET number = $3, touched = $4::integer[], deflated = $5, body = $6 WHERE tenant = $1 AND first = $2`,
+			t.tenant, b.First, b.Count, b.Touched, b.Deflated, b.Body)
+	}
 }

@@ -272,7 +272,7 @@ const (
 		coalesce((SELECT json_build_array(d.type, d.id, d.change, d.actor, d.request)::text FROM doomed d WHERE d.tenant = $1 AND d.res = r.pk), '')
 		FROM resources r WHERE r.tenant = $1 AND r.pk > $2 ORDER BY r.pk`
 
-	readChanges = `SELECT seq, time, type, res, id, op, version, actor, request, deltas FROM changes WHERE tenant = $1 AND seq > $2 ORDER BY seq`
+	readChanges = `SELECT seq, time, type, res, id, op, version, actor, request, deltas, address FROM changes WHERE tenant = $1 AND seq > $2 ORDER BY seq`
 
 	readDeleted = `SELECT pk, type, id, name, time, coalesce(external, ''), version, created, modified, digest, schemas, text, coalesce(hidden, '')
 		FROM deleted WHERE tenant = $1 AND pk > $2 ORDER BY pk`
@@ -338,9 +338,9 @@ func parts(text string, into ...any) error {
 
 func scanChange(rows pgx.Rows) (*transfer.Record, error) {
 	c, at := &transfer.Change{}, int64(0)
-	err := rows.Scan(&c.Seq, &at, &c.Type, &c.Res, &c.ID, &c.Op, &c.Version, &c.Actor, &c.Request, (*bytes)(&c.Deltas))
+	err := rows.Scan(&c.Seq, &at, &c.Type, &c.Res, &c.ID, &c.Op, &c.Version, &c.Actor, &c.Request, (*bytes)(&c.Deltas), &c.Address)
 	c.Time = time.UnixMilli(at).UTC()
-	c.ID, c.Version, c.Actor, c.Request = unescape(c.ID), unescape(c.Version), unescape(c.Actor), unescape(c.Request)
+	c.ID, c.Version, c.Actor, c.Request, c.Address = unescape(c.ID), unescape(c.Version), unescape(c.Actor), unescape(c.Request), unescape(c.Address)
 	return &transfer.Record{Kind: transfer.Changes, Change: c, Next: transfer.Position{After: c.Seq}}, err
 }
 

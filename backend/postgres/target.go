@@ -208,7 +208,7 @@ func (w *tables) add(tenant int32, r transfer.Record) error {
 	case r.Change != nil:
 		c := r.Change
 		w.changes = append(w.changes, []any{tenant, c.Seq, c.Time.UnixMilli(), c.Type, c.Res, escape(c.ID), c.Op, escape(c.Version),
-			escape(c.Actor), escape(c.Request), string(c.Deltas)})
+			escape(c.Actor), escape(c.Request), string(c.Deltas), escape(c.Address)})
 	case r.Kind == transfer.Members:
 		w.members = edgeRows(w.members, tenant, r.Edges)
 		w.grown[[2]int64{int64(tenant), r.Edges.From}] += int64(len(r.Edges.To))
@@ -266,7 +266,7 @@ var copied = []struct {
 	{"refs", "tenant res ord path pos visible target", func(w *tables) [][]any { return w.refs }},
 	{"doomed", "tenant res type id change actor request", func(w *tables) [][]any { return w.doomed }},
 	{"members", "tenant grp member", func(w *tables) [][]any { return w.members }},
-	{"changes", "tenant seq time type res id op version actor request deltas", func(w *tables) [][]any { return w.changes }},
+	{"changes", "tenant seq time type res id op version actor request deltas address", func(w *tables) [][]any { return w.changes }},
 	{"changes_people", "tenant change person", func(w *tables) [][]any { return w.people }},
 	{"deleted", "tenant pk type id name name_fold time external version created modified digest schemas text hidden",
 		func(w *tables) [][]any { return w.deleted }},

@@ -292,11 +292,11 @@ func (s *Source) tombstone(pk int64) (t *transfer.Tombstone, err error) {
 }
 
 func (s *Source) changes(p transfer.Position, tenant int64, yield func(transfer.Record) error) error {
-	return s.conn.each(`SELECT seq, time, type, res, id, op, version, actor, request, deltas FROM changes WHERE tenant = ? AND seq > ? ORDER BY seq`,
+	return s.conn.each(`SELECT seq, time, type, res, id, op, version, actor, request, deltas, address FROM changes WHERE tenant = ? AND seq > ? ORDER BY seq`,
 		func(st *sqlite.Stmt) error {
 			c := &transfer.Change{Seq: st.ColumnInt64(0), Time: time.UnixMilli(st.ColumnInt64(1)).UTC(), Type: s.n.typeOf[st.ColumnInt64(2)],
 				Res: st.ColumnInt64(3), ID: st.ColumnText(4), Op: st.ColumnText(5), Version: st.ColumnText(6), Actor: st.ColumnText(7),
-				Request: st.ColumnText(8), Deltas: columnBytes(st, 9)}
+				Request: st.ColumnText(8), Deltas: columnBytes(st, 9), Address: st.ColumnText(10)}
 			return yield(transfer.Record{Tenant: p.Tenant, Kind: transfer.Changes, Change: c, Next: transfer.Position{After: c.Seq}})
 		}, tenant, p.After)
 }

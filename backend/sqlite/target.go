@@ -204,9 +204,9 @@ func (t *Target) put(s *session, r transfer.Record, counts map[[2]int64]int64) e
 		if err != nil {
 			return err
 		}
-		return s.exec(`INSERT INTO changes (seq, tenant, time, type, res, id, op, version, actor, request, deltas)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, c.Seq, s.tenant, c.Time.UnixMilli(), typ, c.Res, c.ID, c.Op, c.Version,
-			c.Actor, c.Request, string(c.Deltas))
+		return s.exec(`INSERT INTO changes (seq, tenant, time, type, res, id, op, version, actor, request, deltas, address)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, c.Seq, s.tenant, c.Time.UnixMilli(), typ, c.Res, c.ID, c.Op, c.Version,
+			c.Actor, c.Request, string(c.Deltas), c.Address)
 	}
 	return s.putEdges(r.Kind, r.Edges)
 }

@@ -40,6 +40,8 @@ type journal interface {
 	soughtAll(ctx context.Context, tenant string, limit int) ([]Sought, error)
 	// drop removes all of a tenant.
 	drop(ctx context.Context, tenant string) error
+	// erase is Recorder.Erase for the journal alone.
+	erase(ctx context.Context, e *erasing) error
 	stats() (kept int64, oldest time.Time)
 	memory() int64 // that it takes, about
 	close() error
@@ -103,7 +105,11 @@ func (j *fileJournal) loop() {
 		case <-j.wake:
 		case d := <-j.drops:
 			j.batch()
-			d.done <- j.dropNow(d.tenant)
+			if d.erase != nil {
+				d.done <- j.eraseNow(d.erase)
+			} else {
+				d.done <- j.dropNow(d.tenant)
+			}
 			continue
 		case <-j.stop:
 			j.batch()

@@ -5,21 +5,25 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/shared"
 )
 
-// dropping asks the writer of a journal to remove a tenant.
+// dropping asks the writer of a journal to remove a tenant, or to erase somebody.
 type dropping struct {
 	tenant string
+	erase  *erasing // nil: a tenant
 	done   chan error
 }
 
 // drop implements journal.
 func (j *fileJournal) drop(ctx context.Context, tenant string) error {
-	d := dropping{tenant, make(chan error, 1)}
+	return j.ask(ctx, dropping{tenant: tenant, done: make(chan error, 1)})
+}
+
+// ask lets the writer do something, and waits for it.
+func (j *fileJournal) ask(ctx context.Context, d dropping) error {
 	select {
 	case j.drops <- d:
 	case <-ctx.Done():
@@ -45,25 +49,7 @@ func (j *fileJournal) dropNow(tenant string) (err error) {
 	if err != nil {
 		return err
 	}
-	wanted := j.telling(tenant)
-	changed := map[int64]*block{}
-	err = sqlitex.Execute(j.write, `SELECT ids, deflated, body, first FROM blocks`, &sqlitex.ExecOptions{ResultFunc: func(st *sqlite.Stmt) error {
-		if len(wanted) > 0 && !anyOf(columnBytes(st, 0), wanted) {
-			return nil
-		}
-		text, err := blockText(st, 1)
-		if err != nil {
-			return err
-		}
-		b, err := without(text, tenant)
-		if b != nil {
-			changed[st.ColumnInt64(3)] = b
-		}
-		return err
-	}})
-	for first, b := range changed {
-		err = errors.Join(err, j.rewrite(first, b))
-	}
+	err = j.rewriteAll(j.telling(tenant), func(x *Exchange) bool { return x.Tenant == tenant })
 	err = errors.Join(err, run(j.write.Prep(`DELETE FROM lookups WHERE tenant = ?`), j.home(tenant)))
 	if end(&err); err != nil {
 		return err
@@ -93,32 +79,6 @@ func (j *fileJournal) rewrite(first int64, b *block) (err error) {
 // drop implements journal.
 func (j *sharedJournal) drop(ctx context.Context, tenant string) error {
 	j.own(ctx)
-	const most = 64
-	s := shared.Span{Before: 1<<63 - 1, Beyond: 1<<63 - 1, Touching: []int32{int32(tenantHash(tenant))}, Limit: most}
-	for {
-		blocks, err := j.store.Read(ctx, s)
-		if err != nil {
-			return err
-		}
-		var changed []shared.Block
-		for i := range blocks {
-			text, err := bodyOf(&blocks[i])
-			if err != nil {
-				return err
-			}
-			b, err := without(text, tenant)
-			if err != nil {
-				return err
-			}
-			if b != nil {
-				p := j.packed(b)
-				p.First, p.Last = blocks[i].First, blocks[i].Last
-				changed = append(changed, p)
-			}
-		}
-		if err := j.store.Forget(ctx, changed, j.home(tenant)); err != nil || len(blocks) < most {
-			return err
-		}
-		s.Beyond = blocks[len(blocks)-1].Last
-	}
+	return j.without(ctx, []int32{int32(tenantHash(tenant))}, func(x *Exchange) bool { return x.Tenant == tenant }, //nolint:gosec // any bits do
+		func(blocks []shared.Block) error { return j.store.Forget(ctx, blocks, j.home(tenant)) })
 }

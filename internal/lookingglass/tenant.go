@@ -73,7 +73,7 @@ func (r *Recorder) Forget(ctx context.Context, tenant string) error {
 	if err := r.Flush(ctx); err != nil {
 		return err
 	}
-	r.ring.forget(tenant)
+	r.ring.drop(func(x *Exchange) bool { return x.Tenant == tenant })
 	if r.journal == nil {
 		r.lookups.forget(tenant)
 		return nil
@@ -81,8 +81,8 @@ func (r *Recorder) Forget(ctx context.Context, tenant string) error {
 	return r.journal.drop(ctx, tenant)
 }
 
-// forget removes the exchanges of a tenant.
-func (r *ring) forget(tenant string) {
+// drop removes exchanges.
+func (r *ring) drop(gone func(*Exchange) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	pieces := r.closed
@@ -97,7 +97,7 @@ func (r *ring) forget(tenant string) {
 			continue // it is not kept then
 		}
 		for _, x := range list[min(p.gone, len(list)):] {
-			if x.Tenant != tenant {
+			if !gone(x) {
 				fresh.put(x)
 			}
 		}
@@ -105,14 +105,14 @@ func (r *ring) forget(tenant string) {
 	r.closed, r.bytes, r.open, r.began, r.count = fresh.closed, fresh.bytes, fresh.open, fresh.began, fresh.count
 }
 
-// without returns a block without the exchanges of a tenant, or nil if it has
-// none of them. What is left may be empty.
-func without(text, tenant string) (*block, error) {
+// without returns a block without exchanges that are to go, or nil if it has none
+// of them. What is left may be empty.
+func without(text string, gone func(*Exchange) bool) (*block, error) {
 	list, err := newMatcher(Query{Tenant: AllTenants, Oldest: true, Limit: -1}).pick(nil, text)
 	if err != nil {
 		return nil, err
 	}
-	left := slices.DeleteFunc(slices.Clone(list), func(x *Exchange) bool { return x.Tenant == tenant })
+	left := slices.DeleteFunc(slices.Clone(list), gone)
 	if len(left) == len(list) {
 		return nil, nil
 	}

@@ -50,6 +50,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		Token       tokenFlags       `cmd:"" help:"Make, list, rotate and revoke the bearer tokens of tenants."`
 		Breaker     breakerFlags     `cmd:"" help:"Show, approve and reset what holds mass changes."`
 		Users       usersFlags       `cmd:"" help:"Find and restore deleted users."`
+		Audit       auditFlags       `cmd:"" help:"Say who changed what, prove that nothing in the log of that was altered, and export it."`
+		Erase       eraseFlags       `cmd:"" help:"Erase all that is kept of a deleted user: for good, and provably."`
 		Why         whyFlags         `cmd:"" help:"Say whether a person is there, and if not, why; exit 1 if not, 3 if it can't be found out."`
 		Compare     compareFlags     `cmd:"" help:"Compare a list of people with the directory; exit 1 if somebody is missing, 3 if it can't be found out."`
 		Completion  completionFlags  `cmd:"" help:"Print what lets bash, zsh or fish complete command lines of rollcall."`
@@ -105,7 +107,7 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 	}
 	config := map[string]*Config{"serve": &cli.Serve.Config, "status": &cli.Status.Config, "healthcheck": &cli.Healthcheck.Config, "migrate": &cli.Migrate.Config,
 		"export": &cli.Export.Config, "import": &cli.Import.Config, "backup": &cli.Backup.Config, "restore": &cli.Restore.Config,
-		"tenant": &cli.Tenant.Config, "token": &cli.Token.Config, "breaker": &cli.Breaker.Config, "users": &cli.Users.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
+		"tenant": &cli.Tenant.Config, "token": &cli.Token.Config, "breaker": &cli.Breaker.Config, "users": &cli.Users.Config, "audit": &cli.Audit.Config, "erase": &cli.Erase.Config, "why": &cli.Why.Config, "compare": &cli.Compare.Config}[command]
 	asks := command == "why" || command == "compare"
 	own := environ
 	if asks { // to them ROLLCALL_TOKEN is one to ask with
@@ -129,11 +131,13 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		}
 		return usageOr(err)
 	}
-	if settings.PactFlow != nil && slices.Contains([]string{"status", "tenant", "token", "breaker", "users", "migrate", "export", "import", "backup", "restore"}, command) {
+	if settings.PactFlow != nil && slices.Contains([]string{"status", "tenant", "token", "breaker", "users", "audit", "erase", "migrate", "export", "import", "backup", "restore"}, command) {
 		fmt.Fprintln(stderr, "rollcall: in façade mode there is no data folder: PactFlow keeps the people")
 		return exitFailed
 	}
 	switch command {
+	case "audit":
+		return cli.Audit.run(ctx, words[1], settings, stdout, stderr)
 	case "why":
 		return cli.Why.run(ctx, settings, environ, stdout, stderr)
 	case "compare":
@@ -162,6 +166,8 @@ func Main(ctx context.Context, args, environ []string, stdout, stderr io.Writer)
 		err = cli.Token.run(ctx, words[1], settings, stdout, stderr)
 	case "breaker":
 		err = cli.Breaker.run(ctx, words[1], settings, stdout, stderr)
+	case "erase":
+		err = cli.Erase.run(ctx, settings, stdout)
 	case "users":
 		err = cli.Users.run(ctx, words[1], settings, stdout)
 	default:

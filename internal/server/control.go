@@ -53,6 +53,8 @@ func (d *directory) serveControl(self status) (stop func()) {
 				return
 			}
 			writeJSON(w, http.StatusOK, d.carryOut(r.Context(), o))
+		case r.URL.Path == "/audit" && r.Method == http.MethodPost:
+			d.serveAudit(w, r)
 		default:
 			http.NotFound(w, r)
 		}

@@ -38,6 +38,7 @@ type directory struct {
 	opened  atomic.Bool                           // and served from then on
 	records atomic.Pointer[lookingglass.Recorder] // what clients asked for; nil: not known
 	fleet   *fleet                                // with PostgreSQL
+	seals   bool                                  // what is committed in the audit log
 
 	verifier *oidc.Verifier
 	guard    *guard.Guard
@@ -82,6 +83,7 @@ func (d *directory) open(ctx context.Context) error {
 			return err
 		}
 	}
+	d.seals = true
 	if err := d.openStore(ctx); err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer srv.telemetry.metrics.Begin()()
 	access := &exchange{id: id, span: span, steps: scim.TraceOf(r.Context())}
 	out.exchange = access
-	ctx := scim.WithOrigin(context.WithValue(r.Context(), exchangeKey{}, access), scim.Origin{RequestID: id})
+	ctx := scim.WithOrigin(context.WithValue(r.Context(), exchangeKey{}, access), scim.Origin{RequestID: id, Address: addressOf(srv.s.Proxies, r)})
 	r = r.WithContext(ctx)
 	h := w.Header()
 	h.Set("X-Request-Id", id)

@@ -36,6 +36,7 @@ func appendRecord(b []byte, r Record) []byte {
 		w.option("version", c.Version)
 		w.option("actor", c.Actor)
 		w.option("request", c.Request)
+		w.option("address", c.Address)
 		w.raw("log", c.Deltas)
 	case r.Edges != nil:
 		w.edges(r.Edges)

@@ -221,6 +221,7 @@ type parsed struct {
 	Change  int64           `json:"change"`
 	Actor   string          `json:"actor"`
 	Request string          `json:"request"`
+	Address string          `json:"address"`
 	Time    time.Time       `json:"time"`
 	Res     int64           `json:"res"`
 	Op      string          `json:"op"`
@@ -291,7 +292,7 @@ func (p *parsed) record(h Header) (Record, error) {
 			return r, err
 		}
 		r.Change = &Change{Seq: p.Seq, Time: p.Time, Type: p.Type, ID: p.ID, Res: p.Res, Op: p.Op, Version: p.Version,
-			Actor: p.Actor, Request: p.Request, Deltas: bytes.Clone(p.Log)}
+			Actor: p.Actor, Request: p.Request, Address: p.Address, Deltas: bytes.Clone(p.Log)}
 	case Members, People, Left:
 		if p.From < 1 || len(p.To) == 0 || len(p.To) > MostEdges || p.IDs != nil && len(p.IDs) != len(p.To) {
 			return r, errors.New("from, to or ids can't be")

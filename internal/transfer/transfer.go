@@ -92,6 +92,7 @@ type Change struct {
 	Res            int64 // Seq of the resource, which may be gone
 	Op, Version    string
 	Actor, Request string
+	Address        string // of the client
 	Deltas         []byte // JSON, as package changelog encodes them
 }
 

@@ -73,6 +73,8 @@ type Store interface {
 	// Forget replaces what is in blocks, which are known by their First, or removes
 	// those in which there is nothing, and removes the lookups of a tenant.
 	Forget(ctx context.Context, blocks []Block, tenant string) error
+	// Erase is Forget, but of lookups it removes those with one of the keys.
+	Erase(ctx context.Context, blocks []Block, keys [][]byte) error
 	// Close ends the connections.
 	Close() error
 }
