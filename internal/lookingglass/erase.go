@@ -102,14 +102,6 @@ func (r *Recorder) Erase(ctx context.Context, tenant, id string, values []string
 	return r.journal.erase(ctx, e)
 }
 
-// ForgetRecent empties the memory of an instance that shares its journal with
-// others, one of which has erased somebody.
-func (r *Recorder) ForgetRecent() {
-	if r.shared != nil {
-		r.ring.drop(func(*Exchange) bool { return true })
-	}
-}
-
 func (l *lookups) erase(e *erasing) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
