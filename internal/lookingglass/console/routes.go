@@ -15,6 +15,10 @@ func (c *Console) routes(mux *http.ServeMux) {
 		c.peopleRoutes,
 		c.missingRoutes,
 		c.tenantRoutes,
+		c.connectionRoutes,
+		c.auditRoutes,
+		c.credentialRoutes,
+		c.breakerRoutes,
 	} {
 		add(mux)
 	}

@@ -54,7 +54,11 @@ type Realm struct {
 	Engine *engine.Engine
 	Base   func(*http.Request) string
 	Store  Store
+
+	// Audit is its audit log, and Export writes all of it, an entry each time. Nil:
+	// there is none.
 	Audit  audit.Log
+	Export func(ctx context.Context, line func([]byte) error) error
 }
 
 // Store is what a tenant's pages need beside its engine.
