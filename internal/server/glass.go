@@ -61,8 +61,16 @@ func (srv *Server) openGlass() error {
 					ctx = facade.WithCaller(ctx, p.Token)
 				}
 			}
+			if d, ok := srv.mode.(*directory); ok {
+				if g, ok := d.managed(token); ok {
+					origin.Actor = subjectOf(g.Token) + " by console"
+				}
+			}
 			return scim.WithOrigin(ctx, origin)
 		},
+	}
+	if d, ok := srv.mode.(*directory); ok {
+		o.Tenants = srv.consoleTenants(d)
 	}
 	records := lookingglass.Options{
 		Tenant: tenant.Default,
