@@ -64,7 +64,7 @@ func TestSealer(t *testing.T) {
 				if err := db.Close(); err != nil {
 					t.Fatal(err)
 				}
-				db = open(t, url, o)
+				open(t, url, o)
 			}
 		}
 	}
