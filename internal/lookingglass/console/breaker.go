@@ -53,6 +53,14 @@ func (p breakerPage) Share() int {
 	return min(p.State.People*1000/p.Limit, 1000)
 }
 
+// HeldURL is about the person that the last change that was held is about, or "".
+func (p breakerPage) HeldURL() string {
+	if _, id, ok := strings.Cut(p.State.Held.What, " "+guard.People+"/"); ok {
+		return personURL(id, false, "")
+	}
+	return ""
+}
+
 // breaker shows what holds mass changes, and what is held.
 func (c *Console) breaker(w http.ResponseWriter, r *http.Request, status int, wrong string) {
 	t, now := c.realm.Tenant, c.o.Now()

@@ -95,14 +95,15 @@ type livePage struct {
 type figures struct {
 	lookingglass.Stats
 	LeftOut int64 // of this browser's stream, since more came than anybody can read
+	Guest   bool  // sees one tenant, and not how much is recorded of all
 }
 
 // figures are those that who asks may see: what is recorded of other tenants is
 // in them.
 func (c *Console) figures(r *http.Request, leftOut int64) figures {
-	f := figures{c.records.Stats(), leftOut}
+	f := figures{Stats: c.records.Stats(), LeftOut: leftOut}
 	if who := c.who(r); who != nil && who.Tenant != "" {
-		f.Stats = lookingglass.Stats{Oldest: f.Oldest, Alone: f.Alone}
+		f.Stats, f.Guest = lookingglass.Stats{Oldest: f.Oldest, Alone: f.Alone}, true
 	}
 	return f
 }

@@ -9,7 +9,10 @@
     for (const e of all("[data-script]", of)) e.hidden = false;
     for (const e of all(".apply", of)) e.hidden = true;
   };
-  document.addEventListener("DOMContentLoaded", () => reveal(document));
+  document.addEventListener("DOMContentLoaded", () => {
+    reveal(document);
+    $(".top nav [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  });
   document.addEventListener("htmx:load", (e) => reveal(e.target));
 
   // Parameters that choose nothing stay out of addresses.
