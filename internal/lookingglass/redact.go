@@ -123,6 +123,7 @@ type redaction struct {
 	have       map[string]bool
 	flooded    bool // there were more than can be looked for
 	shorts     []string
+	strayed    bool // there may be credentials that are told by their form
 
 	tape    *tape  // of what is masked on the way
 	scratch []byte // of it, as JSON

@@ -15,6 +15,9 @@ const telltale = 16
 
 // clean returns s with every secret, or its beginning, masked.
 func (r *redaction) clean(s string) string {
+	if r.strayed {
+		s = Conceal(s)
+	}
 	for _, secret := range r.secrets {
 		head := secret[:min(len(secret), telltale)]
 		at := strings.Index(s, head)
@@ -38,7 +41,7 @@ func (r *redaction) clean(s string) string {
 
 // cleanJSON is clean for JSON, which stays JSON.
 func (r *redaction) cleanJSON(text string) string {
-	if text == "" || !r.anyIn(text) {
+	if text == "" || !r.strayed && !r.anyIn(text) {
 		return text
 	}
 	v, err := parse([]byte(text), false)
@@ -84,7 +87,8 @@ func (r *redaction) cleanValue(v any) any {
 // scrub cleans all texts of an exchange that are not spelled by this program.
 func (r *redaction) scrub(x *Exchange) {
 	r.scrubShort(x)
-	if len(r.secrets) == 0 {
+	r.strayed = r.strays(x)
+	if len(r.secrets) == 0 && !r.strayed {
 		return
 	}
 	if r.flooded { // an answer may quote what the request said
