@@ -32,6 +32,7 @@ func TestStrayCredential(t *testing.T) {
 	}{
 		{name: "path", method: "GET", path: "/" + place + "/Users"},
 		{name: "path, encoded", method: "GET", path: "/Users/x%20" + place + "%22"},
+		{name: "method", method: place, path: "/Users"},
 		{name: "id", method: "GET", path: "/Users/" + place},
 		{name: "filter", method: "GET", path: "/Users?filter=" + url.QueryEscape(`userName eq "`+place+`"`)},
 		{name: "filter, encoded twice", method: "GET", path: "/Users?filter=" + url.QueryEscape(url.QueryEscape(`userName eq "`+place+`"`))},
@@ -64,7 +65,7 @@ func TestStrayCredential(t *testing.T) {
 							headers = append(headers, fill(h))
 						}
 					}
-					s.do(l.method, fill(l.path), fill(l.body), headers...)
+					s.do(fill(l.method), fill(l.path), fill(l.body), headers...)
 					if l.name == "body" { // what was kept then is told of later
 						s.do("GET", "/Users", "")
 						s.do("PATCH", "/Users/"+id, ops(`{"op":"replace","path":"nickName","value":"n"}`))

@@ -97,7 +97,7 @@ func (r *redaction) scrub(x *Exchange) {
 			x.Fault.Detail = mask
 		}
 	}
-	for _, s := range []*string{&x.ID, &x.Actor, &x.Query, &x.Base, &x.Target, &x.Name, &x.Client.How} {
+	for _, s := range []*string{&x.ID, &x.Method, &x.Actor, &x.Query, &x.Base, &x.Target, &x.Name, &x.Client.How} {
 		*s = r.clean(*s)
 	}
 	x.Path, x.Local, x.Sent = r.cleanPath(x.Path), r.cleanPath(x.Local), r.cleanSent(x.Sent)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/auth"
 	"github.com/rollcall-scim/rollcall/backend/facade"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/internal/tracing"
@@ -55,7 +57,7 @@ func observe(x scimhttp.Exchange) {
 
 // logAccess writes the line of a request: no query, since filters hold values,
 // no header, since tokens are in one, and no text of a 4xx, which may quote
-// the client.
+// the client. A token that somebody has pasted into the path is masked.
 func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *exchange, took time.Duration) {
 	level := slog.LevelInfo
 	switch {
@@ -71,8 +73,8 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 	attrs := make([]slog.Attr, 0, 12)
 	attrs = append(attrs,
 		slog.String("id", x.id),
-		slog.String("method", r.Method),
-		slog.String("path", path),
+		slog.String("method", lookingglass.Conceal(r.Method)),
+		slog.String("path", lookingglass.Conceal(path)),
 		slog.Int("status", w.status),
 		slog.Float64("ms", float64(took.Microseconds())/1000),
 		slog.Int64("bytes", w.bytes),
@@ -112,14 +114,24 @@ func (srv *Server) logAccess(r *http.Request, path string, w *recorder, x *excha
 			attrs = append(attrs, slog.String("scimType", string(e.Type)))
 		}
 	case errors.As(x.err, &e) && e.Err != nil:
-		attrs = append(attrs, slog.String("error", e.Err.Error()))
+		attrs = append(attrs, slog.String("error", lookingglass.Conceal(e.Err.Error())))
 	default:
-		attrs = append(attrs, slog.String("error", x.err.Error()))
+		attrs = append(attrs, slog.String("error", lookingglass.Conceal(x.err.Error())))
 	}
 	if len(x.rules) > 0 && srv.log.Enabled(ctx, slog.LevelDebug) {
 		attrs = append(attrs, slog.String("rules", strings.Join(x.rules, " ")))
 	}
 	srv.log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// requestID returns the id of a request. One that is a credential is no id: it
+// would stand in logs and in the records of what was changed.
+func requestID(r *http.Request) string {
+	id := scimhttp.RequestID(r)
+	if lookingglass.Conceal(id) != id {
+		return rand.Text()
+	}
+	return id
 }
 
 // recorder notes the status and the length of an answer.

@@ -25,7 +25,7 @@ import (
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	started := time.Now()
 	out := &recorder{ResponseWriter: w}
-	id := scimhttp.RequestID(r)
+	id := requestID(r)
 	path := scimhttp.Clean(r.URL.EscapedPath())
 	r, span := srv.telemetry.start(r, path)
 	defer srv.telemetry.metrics.Begin()()
