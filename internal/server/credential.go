@@ -125,7 +125,7 @@ func (d *directory) identify(r *http.Request, path string) (*caller, error) {
 	at := slices.IndexFunc(d.methods, func(m method) bool { return err == nil && m.knows(text) })
 	switch {
 	case at < 0 && d.isOpen() && path == "":
-		return &caller{Subject: "anonymous", Scopes: tenant.DefaultScopes()}, nil
+		return d.unknown(r, err)
 	case err != nil:
 		return nil, err
 	case at < 0:
@@ -145,6 +145,33 @@ func (d *directory) identify(r *http.Request, path string) (*caller, error) {
 		return nil, e
 	}
 	return nil, scim.Unavailable(err)
+}
+
+// anonymous is the caller who needs no credentials.
+func anonymous() *caller { return &caller{Subject: "anonymous", Scopes: tenant.DefaultScopes()} }
+
+// unknown lets in who has no credentials that are known, since the default tenant
+// needs none. But once somebody may have some, those that are sent are meant:
+// whose token lost its first letter, or lacks /t/ and the tenant in its path, must
+// not write into this tenant in the place of its own. wrong is what is wrong with
+// the form of what was sent.
+func (d *directory) unknown(r *http.Request, wrong error) (*caller, error) {
+	if len(r.Header.Values("Authorization")) == 0 {
+		return anonymous(), nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), credentialTime)
+	defer cancel()
+	alone, err := d.registry.Alone(ctx)
+	switch {
+	case err != nil:
+		return nil, scim.Unavailable(err)
+	case alone:
+		return anonymous(), nil
+	case wrong != nil:
+		return nil, wrong
+	}
+	return nil, auth.Invalid("the bearer token is not valid",
+		errors.New("without any token this would be let in, but this one is of no tenant"))
 }
 
 // errElsewhere refuses a caller at the path of another tenant. It says the same
