@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"errors"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -10,6 +12,10 @@ import (
 // one, the nearest first. Where no groups nest the recursion does not begin;
 // else it goes $3 deep, and UNION ends circles, so that it visits a group at
 // most once per depth.
+//
+// To plan the recursion takes longer than to carry it out. So what only reads
+// asks for the groups that resources are in directly, with those of flat, until
+// it hears that groups nest in the tenant.
 const (
 	groupsOfAll = `WITH RECURSIVE up (person, grp, depth) AS (
 		SELECT m.member, m.grp, 1 FROM unnest($2::bigint[]) AS p (pk) JOIN members m ON m.tenant = $1 AND m.member = p.pk` + ascend
@@ -28,7 +34,22 @@ const (
 	), nearest AS (SELECT person, grp, min(depth) AS depth FROM up GROUP BY person, grp)
 	SELECT n.person, n.depth = 1, g.id, g.display FROM nearest n JOIN resources g ON g.tenant = $1 AND g.pk = n.grp
 	ORDER BY n.person, n.depth > 1, n.grp`
+
+	flatOfAll  = flat + `unnest($2::bigint[]) AS p (pk) JOIN members m ON m.tenant = $1 AND m.member = p.pk` + ascendFrom + ` ORDER BY m.member, m.grp`
+	flatOfID   = flat + `resources p JOIN members m ON m.tenant = $1 AND m.member = p.pk` + ascendFrom + ` WHERE p.tenant = $1 AND p.id = $2 ORDER BY m.grp`
+	flatOfThis = flat + `members m` + ascendFrom + ` WHERE m.tenant = $1 AND m.member = $2 ORDER BY m.grp`
+	flat       = `SELECT m.member, true, g.id, g.display, (SELECT nests FROM tenants WHERE tenant = $1) FROM `
 )
+
+// errNests is the error of a read that found groups in groups where it had not
+// looked for them. It is tried again.
+var errNests = errors.New("postgres: groups nest in the tenant")
+
+// isFlat reports whether the session may ask for direct groups alone.
+func (t *session) isFlat() bool {
+	_, nests := t.db.nesting.Load(t.tenant)
+	return t.readOnly && t.batch == nil && !nests
+}
 
 // groups queues what gives resources the groups that they are in.
 func (t *session) groups(rows []*entry) {
@@ -40,34 +61,56 @@ func (t *session) groups(rows []*entry) {
 		row.r.Groups = nil
 		byPK[row.pk] = row.r
 	}
-	t.laterEach(groupsOfAll, func(r pgx.Rows) error { return addGroup(r, func(pk int64) *scim.Resource { return byPK[pk] }) },
-		t.tenant, pks(rows), scim.MaxGroupDepth)
+	add := t.addGroup(func(pk int64) *scim.Resource { return byPK[pk] })
+	switch {
+	case !t.isFlat():
+		t.laterEach(groupsOfAll, add, t.tenant, pks(rows), scim.MaxGroupDepth)
+	case len(rows) == 1: // PostgreSQL plans for each length of a list anew
+		t.laterEach(flatOfThis, add, t.tenant, rows[0].pk)
+	default:
+		t.laterEach(flatOfAll, add, t.tenant, pks(rows))
+	}
 }
 
 func (t *session) groupsOf(id string, row func() *entry) {
-	t.laterEach(groupsOfOne, func(r pgx.Rows) error {
-		return addGroup(r, func(int64) *scim.Resource {
-			if e := row(); e != nil {
-				return e.r
-			}
-			return nil
-		})
-	}, t.tenant, escape(id), scim.MaxGroupDepth)
+	add := t.addGroup(func(int64) *scim.Resource {
+		if e := row(); e != nil {
+			return e.r
+		}
+		return nil
+	})
+	if t.isFlat() {
+		t.laterEach(flatOfID, add, t.tenant, escape(id))
+	} else {
+		t.laterEach(groupsOfOne, add, t.tenant, escape(id), scim.MaxGroupDepth)
+	}
 }
 
-func addGroup(rows pgx.Rows, of func(pk int64) *scim.Resource) error {
-	var pk int64
-	var direct bool
-	g := scim.MemberRef{Type: "indirect"}
-	if err := rows.Scan(&pk, &direct, &g.ID, &g.Display); err != nil {
-		return err
-	}
-	if r := of(pk); r != nil && len(r.Groups) < scim.MaxGroups {
-		if direct {
-			g.Type = "direct"
+// addGroup returns what reads a row of any of these statements.
+func (t *session) addGroup(of func(pk int64) *scim.Resource) func(pgx.Rows) error {
+	flat := t.isFlat()
+	return func(rows pgx.Rows) error {
+		var pk int64
+		var direct, nests bool
+		g := scim.MemberRef{Type: "indirect"}
+		into := []any{&pk, &direct, &g.ID, &g.Display, &nests}
+		if !flat {
+			into = into[:4]
 		}
-		g.ID, g.Display = unescape(g.ID), unescape(g.Display)
-		r.Groups = append(r.Groups, g)
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		if nests {
+			t.db.nesting.Store(t.tenant, struct{}{})
+			return errNests
+		}
+		if r := of(pk); r != nil && len(r.Groups) < scim.MaxGroups {
+			if direct {
+				g.Type = "direct"
+			}
+			g.ID, g.Display = unescape(g.ID), unescape(g.Display)
+			r.Groups = append(r.Groups, g)
+		}
+		return nil
 	}
-	return nil
 }

@@ -32,6 +32,7 @@ type DB struct {
 	pool        *pgxpool.Pool
 	version     int64           // of the schema that this program knows
 	tenants     sync.Map        // name → int32, until a connection is made; a number never changes its tenant
+	nesting     sync.Map        // numbers of tenants in which groups were seen in groups
 	convoys     sync.Map        // convoyKey → *convoy
 	gone        sync.Map        // numbers of tenants that were removed through this DB
 	types       sync.Map        // typeKey → *scim.ResourceType, as last used

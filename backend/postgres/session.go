@@ -30,7 +30,7 @@ type session struct {
 	stage  stage
 
 	moved    scim.Members // for the trace, once the transaction is committed: it may begin again
-	readOnly bool         // the end of the transaction changes nothing, and may be cancelled and lost
+	readOnly bool         // the end of its transaction, if it has one, changes nothing, and may be cancelled and lost; all may begin again
 	useless  bool         // the connection is not to be used again
 }
 
@@ -63,6 +63,7 @@ func (s *Store) read(ctx context.Context, f func(*session) error) error {
 func (s *Store) peek(ctx context.Context, f func(*session) error) error {
 	return s.retried(ctx, func() error {
 		return s.session(ctx, func(t *session) error {
+			t.readOnly = true
 			if err := f(t); err != nil {
 				return err
 			}
@@ -252,6 +253,8 @@ func (s *Store) retried(ctx context.Context, try func() error) error {
 			losses++
 		case outdated(err) && olds <= s.db.o.MaxConns:
 			olds++
+			continue
+		case errors.Is(err, errNests): // it is known now
 			continue
 		default:
 			return outward(ctx, err)
