@@ -56,6 +56,7 @@ type (
 		Tenants  []tenantReport   `json:",omitempty"`
 		Tokens   []tokenReport    `json:",omitempty"`
 		Secret   string           `json:",omitempty"` // of the first of Tokens, which is new
+		Warnings []string         `json:",omitempty"` // for the operator, who has what was ordered all the same
 		Breaker  *breakerReport   `json:",omitempty"`
 		Error    string           // for the operator; "": all went well
 	}

@@ -131,6 +131,7 @@ func (d *directory) attend() {
 	tasks.Go(func() {
 		tick := time.NewTicker(tendEvery)
 		defer tick.Stop()
+		warned := false
 		for {
 			select {
 			case <-ctx.Done():
@@ -138,6 +139,7 @@ func (d *directory) attend() {
 			case <-tick.C:
 				limited, done := context.WithTimeout(ctx, credentialTime)
 				d.tend(limited)
+				warned = d.warnOpen(limited, warned)
 				done()
 			}
 		}

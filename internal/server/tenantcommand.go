@@ -65,6 +65,7 @@ func (f *tenantFlags) run(ctx context.Context, verb string, s Settings, stdout, 
 		return &usageError{err}
 	}
 	r, err := administer(ctx, s, o)
+	warn(stderr, r.Warnings)
 	switch {
 	case err != nil:
 		return err
@@ -104,6 +105,12 @@ func parseSettings(words []string) (list []setting, err error) {
 		list = append(list, setting{name, value})
 	}
 	return list, nil
+}
+
+func warn(stderr io.Writer, list []string) {
+	for _, text := range list {
+		fmt.Fprintf(stderr, "warning: %s\n", text)
+	}
 }
 
 func printJSON(out io.Writer, v any) error {
@@ -210,6 +217,7 @@ func (f *tokenFlags) run(ctx context.Context, verb string, s Settings, stdout, s
 	if err != nil {
 		return err
 	}
+	warn(stderr, r.Warnings)
 	switch {
 	case asJSON && r.Secret != "":
 		return printJSON(stdout, struct {

@@ -62,10 +62,11 @@ var managing = map[string]func(context.Context, *directory, order) (report, erro
 			return report{}, err
 		}
 		t, err := d.registry.AddTenant(ctx, o.Name, s)
-		if err == nil {
-			d.log.Info("a tenant was added", "tenant", t.Name)
+		if err != nil {
+			return report{}, err
 		}
-		return report{Tenants: []tenantReport{tenantReported(t, 0)}}, err
+		d.log.Info("a tenant was added", "tenant", t.Name)
+		return report{Tenants: []tenantReport{tenantReported(t, 0)}, Warnings: d.warnings(ctx, t, o)}, nil
 	},
 	"tenant list": func(ctx context.Context, d *directory, o order) (r report, err error) {
 		list, err := d.registry.Tenants(ctx)
@@ -95,10 +96,11 @@ var managing = map[string]func(context.Context, *directory, order) (report, erro
 	},
 	"tenant set": func(ctx context.Context, d *directory, o order) (report, error) {
 		t, err := d.registry.ChangeTenant(ctx, o.Name, func(s tenant.Settings) (tenant.Settings, error) { return d.withSettings(s, o.Settings) })
-		if err == nil {
-			d.log.Info("the settings of a tenant were changed", "tenant", t.Name)
+		if err != nil {
+			return report{}, err
 		}
-		return report{Tenants: []tenantReport{tenantReported(t, 0)}}, err
+		d.log.Info("the settings of a tenant were changed", "tenant", t.Name)
+		return report{Tenants: []tenantReport{tenantReported(t, 0)}, Warnings: d.warnings(ctx, t, o)}, nil
 	},
 	"tenant remove": func(ctx context.Context, d *directory, o order) (report, error) {
 		if err := d.registry.RemoveTenant(ctx, o.Name); err != nil {
@@ -124,7 +126,11 @@ var managing = map[string]func(context.Context, *directory, order) (report, erro
 			return report{}, err
 		}
 		d.log.Info("a token was made", "tenant", o.Tenant, "token", made.Token.Name, "id", made.Token.ID)
-		return report{Secret: made.Secret, Tokens: tokensReported(made.Token)}, nil
+		r := report{Secret: made.Secret, Tokens: tokensReported(made.Token)}
+		if o.Tenant == tenant.Default && d.opened.Load() && d.isOpen() {
+			r.Warnings = []string{stillOpen}
+		}
+		return r, nil
 	},
 	"token list": func(ctx context.Context, d *directory, o order) (r report, err error) {
 		names := []string{o.Tenant}
