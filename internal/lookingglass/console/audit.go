@@ -21,7 +21,8 @@ import (
 // them, and how long a chain may be verified.
 const (
 	auditSize  = 50
-	auditPages = 5
+	auditRows  = 200 // at once, where not each is a line
+	auditTime  = 2 * time.Second
 	verifyTime = time.Minute
 )
 
@@ -109,7 +110,7 @@ func (q auditQuery) URL() string {
 func (q auditQuery) query() (ask audit.Query, wrong string) {
 	ask = audit.Query{Actor: q.Actor, Op: q.What, Before: q.Before, Limit: auditSize}
 	if q.What == "deactivate" || q.What == "activate" {
-		ask.Op = "update"
+		ask.Op, ask.Limit = "update", auditRows
 	}
 	var err error
 	if q.From != "" {
@@ -182,7 +183,7 @@ func (c *Console) fillAudit(r *http.Request, p *auditPage) (err error) {
 		}
 	}
 	var found []audit.Event
-	for range auditPages {
+	for began := time.Now(); ; {
 		page, err := c.realm.Audit.Query(ctx, ask)
 		if err != nil {
 			return err
@@ -192,9 +193,13 @@ func (c *Console) fillAudit(r *http.Request, p *auditPage) (err error) {
 				found = append(found, page.Events[i])
 			}
 		}
-		if ask.Before = page.Next; page.Next == 0 || len(found) >= auditSize/2 {
+		if ask.Before = page.Next; page.Next == 0 || len(found) >= auditSize/2 || time.Since(began) > auditTime {
 			break
 		}
+	}
+	if ask.Limit == auditRows && len(found) > auditSize {
+		found = found[:auditSize]
+		ask.Before = found[auditSize-1].Change.Seq
 	}
 	if older := p.Ask; ask.Before != 0 {
 		older.Before = ask.Before

@@ -3,6 +3,7 @@ package console_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -14,6 +15,9 @@ import (
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/console"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
+	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/engine"
+	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
 const acme = console.Path + "/t/acme"
@@ -168,6 +172,15 @@ func TestTenantWalls(t *testing.T) {
 	if status, body := get(console.Path + "/tenants"); status != http.StatusOK || strings.Contains(body, "default") {
 		t.Errorf("the tenants: %d %s", status, body)
 	}
+	_, body, _ := w.get(console.Path+"/tenants?page=/audit&q=ACM", adminToken)
+	if !strings.Contains(body, `<a href="`+acme+`/audit">acme</a>`) || strings.Contains(body, ">default<") {
+		t.Errorf("a search for a tenant: %s", body)
+	}
+	for page, want := range map[string]string{"//evil.example": "", "/../x": "", "/login/leave": ""} {
+		if _, body, _ := w.get(console.Path+"/tenants?page="+page, adminToken); !strings.Contains(body, `<a href="`+acme+want+`">acme</a>`) {
+			t.Errorf("the page %s of another tenant: %s", page, body)
+		}
+	}
 	for _, path := range []string{"/credentials", "/audit/export"} {
 		if status, _ := get(acme + path); status != http.StatusForbidden {
 			t.Errorf("%s: %d", path, status)
@@ -256,4 +269,50 @@ func (w *town) find(name, text string) int64 {
 		w.t.Fatalf("no exchange of %s has %q", name, text)
 	}
 	return list[0].Seq
+}
+
+// TestConnections: what tokens and refusals say of clients.
+func TestConnections(t *testing.T) {
+	w := newTown(t)
+	id := w.person("acme", "alice@only-acme.example", okta)
+	soon := must(w.Registry.AddToken(t.Context(), "acme", tenant.Spec{Name: "workspace", Expires: time.Now().Add(50 * time.Hour)})).Token
+	must(w.Registry.AddToken(t.Context(), "acme", tenant.Spec{Name: "later", Expires: time.Now().Add(5000 * time.Hour)}))
+	if err := w.DB.NoteUse(t.Context(), []tenant.Use{{Tenant: "acme", Token: soon.ID, At: time.Now().Add(-3*time.Minute - time.Second), Client: "google"}}); err != nil {
+		t.Fatal(err)
+	}
+	page := func() string {
+		t.Helper()
+		w.flush()
+		status, body, _ := w.get(acme+"/connections", adminToken)
+		if status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+		return strings.Join(strings.Fields(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(body, " ")), " ")
+	}
+	expect := func(what, text string, all ...string) {
+		t.Helper()
+		for _, want := range all {
+			if found := strings.Contains(text, strings.TrimPrefix(want, "!")); found == strings.HasPrefix(want, "!") {
+				t.Errorf("%s: %q in: %s", what, want, text)
+			}
+		}
+	}
+	expect("at first", page(), "The token workspace", "expires in 2 days and has no successor", "!The token later", "last seen 3 min ago", "workspace ("+soon.ID+")", "!failing.", "!not accepted")
+
+	// Somebody is failing until a write of them is not refused.
+	w.call("acme", "okta", http.MethodPatch, "/Users/"+id, strings.Replace(patchActive, "false", `"perhaps"`, 1), okta)
+	w.call("acme", "okta", http.MethodDelete, "/Users/nobody", "", okta)
+	expect("a refused write", page(), "1 person failing", "alice@only-acme.example")
+	w.call("acme", "okta", http.MethodPatch, "/Users/"+id, patchActive, okta)
+	expect("an accepted one", page(), "!failing.")
+
+	// A request that was refused before it came to an endpoint.
+	r := httptest.NewRequestWithContext(lookingglass.WithTenant(t.Context(), "acme"), http.MethodGet, "/scim/v2/Users", nil)
+	r.Header.Set("User-Agent", "Okta SCIM Client 1.0.0")
+	w.Recorder.Observe(scimhttp.Exchange{HTTP: r, RequestID: "x", Started: time.Now(),
+		Response: engine.Response{Status: http.StatusUnauthorized, Err: &scim.Error{Status: http.StatusUnauthorized, Detail: "the token is revoked"}}})
+	expect("a refused token", page(), "in trouble", "its token was not accepted", "A request of the last hour came with a token that was not accepted")
+	if status, body, _ := w.get(console.Path+"/connections", adminToken); status != http.StatusOK || strings.Contains(body, "workspace") || strings.Contains(body, "not accepted") {
+		t.Errorf("the other tenant: %d %s", status, body)
+	}
 }
