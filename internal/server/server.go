@@ -299,6 +299,12 @@ func (srv *Server) newHandler() http.Handler {
 		}
 		return ""
 	}}
+	o.Holder = func(r *http.Request) string {
+		if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok && srv.s.PactFlow == nil {
+			return x.tenant
+		}
+		return ""
+	}
 	switch {
 	case srv.s.PactFlow == nil || srv.s.BaseURL == srv.base: // the latter has the mount in it
 		o.BaseURL = srv.base

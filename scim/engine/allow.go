@@ -20,3 +20,32 @@ func (e *Engine) Guarded(allow func(ctx context.Context, a Access) error) *Engin
 	other.allow = allow
 	return &other
 }
+
+// allowed asks whether the operation that was found may be done.
+func (c *call) allowed() error {
+	if c.e.allow == nil {
+		return nil
+	}
+	return c.e.allow(c.ctx, Access{Operation: c.operation, Type: c.typ})
+}
+
+// Refuses returns the answer to a request that is not allowed (see Guarded), and
+// true. It looks at method and path alone, so that a transport need not read the
+// body of a request that is refused whatever the body says. [Engine.Do] asks
+// again.
+func (e *Engine) Refuses(ctx context.Context, req Request) (Response, bool) {
+	if e.allow == nil {
+		return Response{}, false
+	}
+	c := &call{e: e, plain: e, ctx: ctx, req: req}
+	if v, _, err := c.find(); v == nil || err != nil {
+		return Response{}, false
+	}
+	err := c.allowed()
+	if err == nil {
+		return Response{}, false
+	}
+	resp := c.fail(err)
+	resp.Operation, resp.Type = c.operation, c.typ
+	return resp, true
+}

@@ -19,13 +19,42 @@ type verb struct {
 // route carries out the request at the endpoint its path names (RFC 7644
 // §3.2). A method the endpoint lacks is a 405 that says which it has.
 func (c *call) route() (Response, error) {
+	v, verbs, err := c.find()
+	switch {
+	case err != nil:
+		return Response{}, err
+	case v == nil && c.operation == "options":
+		return Response{Status: 204, Allow: allow(verbs)}, nil
+	case v == nil:
+		return c.methodError(allow(verbs)), nil
+	}
+	if err := c.allowed(); err != nil {
+		return Response{}, err
+	}
+	if v.off != "" && !c.req.repair {
+		return Response{}, notImplemented(v.off)
+	}
+	if limit := c.e.BodyLimit(c.req.Method, c.req.Path); int64(len(c.req.Body)) > limit {
+		return Response{}, tooLarge(limit)
+	}
+	if dry, err := c.wantsPreview(v.operation); err != nil {
+		return Response{}, err
+	} else if dry {
+		return c.preview()
+	}
+	return v.run(c)
+}
+
+// find returns what the method does at the endpoint that the path names, or nil,
+// and what else could be done there.
+func (c *call) find() (*verb, []verb, error) {
 	var ok bool
 	if c.segments, ok = segments(c.req.Path); !ok {
-		return Response{}, c.noEndpoint()
+		return nil, nil, c.noEndpoint()
 	}
 	verbs := c.verbs()
 	if verbs == nil {
-		return Response{}, c.noEndpoint()
+		return nil, nil, c.noEndpoint()
 	}
 	method := c.req.Method
 	switch method {
@@ -33,31 +62,15 @@ func (c *call) route() (Response, error) {
 		method = "GET"
 	case "OPTIONS":
 		c.operation = "options"
-		return Response{Status: 204, Allow: allow(verbs)}, nil
+		return nil, verbs, nil
 	}
-	for _, v := range verbs {
-		if v.method == method {
-			c.operation = v.operation
-			if c.e.allow != nil {
-				if err := c.e.allow(c.ctx, Access{Operation: v.operation, Type: c.typ}); err != nil {
-					return Response{}, err
-				}
-			}
-			if v.off != "" && !c.req.repair {
-				return Response{}, notImplemented(v.off)
-			}
-			if limit := c.e.BodyLimit(c.req.Method, c.req.Path); int64(len(c.req.Body)) > limit {
-				return Response{}, tooLarge(limit)
-			}
-			if dry, err := c.wantsPreview(v.operation); err != nil {
-				return Response{}, err
-			} else if dry {
-				return c.preview()
-			}
-			return v.run(c)
+	for i := range verbs {
+		if verbs[i].method == method {
+			c.operation = verbs[i].operation
+			return &verbs[i], verbs, nil
 		}
 	}
-	return c.methodError(allow(verbs)), nil
+	return nil, verbs, nil
 }
 
 // verbs returns what the path offers, or nil if it is no endpoint. The names

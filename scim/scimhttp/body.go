@@ -16,9 +16,13 @@ import (
 // body reads the request's body, decoded, of at most limit bytes, for which it
 // takes what it needs of l.
 func (h *Handler) body(r *http.Request, a *answer, limit int64, l *hold) ([]byte, error) {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+	if !hasBody(r) {
 		_ = a.control.SetReadDeadline(time.Time{})
 		return nil, nil
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions: // where it means nothing (RFC 9110 §9.3.1)
+		return nil, h.skip(r, a)
 	}
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
@@ -49,6 +53,28 @@ func (h *Handler) body(r *http.Request, a *answer, limit int64, l *hold) ([]byte
 			Detail: "the body must be " + scimType + " or " + plainType + " (RFC 7644 §3.8)"}
 	}
 	return data, l.complete(r.Context())
+}
+
+func hasBody(r *http.Request) bool {
+	return r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
+}
+
+// skip passes over a body that nobody wants, of which it keeps nothing. After a
+// long one the connection is of no more use.
+func (h *Handler) skip(r *http.Request, a *answer) error {
+	const short = 64 << 10
+	_ = a.control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
+	if r.ContentLength <= short {
+		switch n, err := io.CopyN(io.Discard, r.Body, short+1); {
+		case errors.Is(err, io.EOF):
+			_ = a.control.SetReadDeadline(time.Time{})
+			return nil
+		case n <= short:
+			return broken(err)
+		}
+	}
+	a.Header().Set("Connection", "close")
+	return nil
 }
 
 func (h *Handler) read(r *http.Request, a *answer, compressed bool, limit int64, l *hold) ([]byte, error) {

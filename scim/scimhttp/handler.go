@@ -60,6 +60,11 @@ type Options struct {
 	// one part of the answer; 0: 60 seconds.
 	BodyTimeout, WriteTimeout time.Duration
 
+	// Holder names whom the body of a request counts for: none is given more than
+	// half of the memory that there is for large bodies, so that one customer does
+	// not keep out those of the others. "", or nil: nobody, who may have all of it.
+	Holder func(*http.Request) string
+
 	Observe func(Exchange) // called after each response; nil: not observed
 
 	// Bodies says how many bytes of each of its two bodies Observe is given of a
@@ -271,7 +276,16 @@ func (h *Handler) run(ctx context.Context, r *http.Request, a *answer, e *engine
 	if req.Query, err = query(r.URL.RawQuery); err != nil {
 		return failed(err)
 	}
+	if hasBody(r) {
+		if resp, refused := e.Refuses(ctx, *req); refused {
+			_ = h.skip(r, a)
+			return resp
+		}
+	}
 	l := &hold{of: h.large}
+	if h.o.Holder != nil {
+		l.name = h.o.Holder(r)
+	}
 	defer l.release()
 	body, err := h.body(r, a, min(e.BodyLimit(r.Method, req.Path), h.o.MaxBody), l)
 	if err != nil {

@@ -1,6 +1,7 @@
 package scimhttp_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/memory"
+	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
@@ -140,5 +142,95 @@ func TestSlowReaders(t *testing.T) {
 	post(w, strings.NewReader(largeUser("last")))
 	if w.Code != 201 {
 		t.Errorf("a large body beside ten unread answers: %d %s", w.Code, w.Body)
+	}
+}
+
+// many serves two customers, of whom one may do nothing, with 8 MiB for what
+// bodies have beyond their first MiB. X-Customer says whose request it is.
+func many(t *testing.T) http.Handler {
+	t.Helper()
+	e, err := engine.New(new(memory.Store), engine.Config{Limits: engine.Limits{Body: 2 << 20, LargeBody: 2 << 20}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusing := e.Guarded(func(context.Context, engine.Access) error { return &scim.Error{Status: 403, Detail: "not you"} })
+	return scimhttp.NewResolver(func(r *http.Request) (*engine.Engine, error) {
+		if r.Header.Get("X-Customer") == "refused" {
+			return refusing, nil
+		}
+		return e, nil
+	}, scimhttp.Options{MaxBody: 2 << 20, BodyTimeout: 50 * time.Millisecond, Holder: func(r *http.Request) string { return r.Header.Get("X-Customer") }})
+}
+
+func ask(t *testing.T, h http.Handler, method, customer string, body io.Reader) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, "http://h/Users", body)
+	r.ContentLength = -1
+	r.Header.Set("X-Customer", customer)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestOneCustomersSlowSenders: one customer can't have all the room for large
+// bodies.
+func TestOneCustomersSlowSenders(t *testing.T) {
+	t.Parallel()
+	h := many(t)
+	reached, release := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			body := &stalling{Reader: strings.NewReader(largeUser(fmt.Sprint("slow", i))), reached: reached, release: release}
+			if w := ask(t, h, "POST", "a", body); w.Code != 201 {
+				t.Errorf("slow %d: %d", i, w.Code)
+			}
+		})
+		await(t, reached, "a body of which the end is missing")
+	}
+	if w := ask(t, h, "POST", "a", strings.NewReader(largeUser("a"))); w.Code != 503 {
+		t.Errorf("more than half for one customer: %d %s", w.Code, w.Body)
+	}
+	if w := ask(t, h, "POST", "b", strings.NewReader(largeUser("b"))); w.Code != 201 {
+		t.Errorf("another customer: %d %s", w.Code, w.Body)
+	}
+	close(release)
+	wg.Wait()
+	if w := ask(t, h, "POST", "a", strings.NewReader(largeUser("a"))); w.Code != 201 {
+		t.Errorf("when the slow ones are through: %d %s", w.Code, w.Body)
+	}
+}
+
+// counted counts the bytes that are read of a body.
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+// TestUnwantedBodies: a body is not read where it means nothing, or where the
+// request is refused whatever it says.
+func TestUnwantedBodies(t *testing.T) {
+	t.Parallel()
+	h := many(t)
+	for _, c := range []struct {
+		method, customer string
+		status           int
+		length           int
+		close            string
+	}{
+		{"GET", "a", 200, 2 << 20, "close"}, {"HEAD", "a", 200, 2 << 20, "close"}, {"OPTIONS", "a", 204, 2 << 20, "close"},
+		{"GET", "a", 200, 100, ""}, {"POST", "refused", 403, 2 << 20, "close"}, {"POST", "refused", 403, 100, ""},
+	} {
+		body := &counted{Reader: strings.NewReader(strings.Repeat("x", c.length))}
+		w := ask(t, h, c.method, c.customer, body)
+		if w.Code != c.status || body.n > 128<<10 || w.Header().Get("Connection") != c.close {
+			t.Errorf("%s of %s: %d, %d bytes read of %d, Connection %q", c.method, c.customer, w.Code, body.n, c.length, w.Header().Get("Connection"))
+		}
 	}
 }
