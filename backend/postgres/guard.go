@@ -142,30 +142,42 @@ func (j judged) Tally(ctx context.Context, y guard.Tally) (c guard.Count, err er
 	if len(y.Lost)+len(y.Under) == 0 {
 		return c, nil
 	}
-	people := slices.Clone(y.Lost)
+	t.decisions(&c.State)
+	people, most := slices.Clone(y.Lost), y.Most
+	if len(y.Under) > 0 || len(y.Lost) > y.Most { // how many may be counted matters
+		if err := t.flush(ctx); err != nil {
+			return c, err
+		}
+		most += c.Approval.People
+	}
 	if len(y.Under) > 0 {
 		err := t.each(ctx, underSQL, func(rows pgx.Rows) error {
 			var pk int64
 			err := rows.Scan(&pk)
 			people = append(people, pk)
 			return err
-		}, t.tenant, y.Under, y.Most)
+		}, t.tenant, y.Under, most+1)
 		if err != nil {
 			return c, err
 		}
 	}
 	slices.Sort(people) // the order in which all lock them
 	people = slices.Compact(people)
+	more := len(people) > most // those who are left are too many, whoever they are
+	people = people[:min(len(people), most)]
 	now := t.db.now()
 	since := now.Add(-y.Span).UnixMilli()
-	t.decisions(&c.State)
 	t.laterEach(`SELECT count(*) FROM unnest($4::bigint[]) AS u (pk) WHERE NOT EXISTS (
 		SELECT 1 FROM guard_people p WHERE p.tenant = $1 AND p.person = u.pk AND p.time > `+sinceSQL+`)`,
 		func(rows pgx.Rows) error { return rows.Scan(&c.New) }, t.tenant, since, now.UnixMilli(), people)
 	t.later(`INSERT INTO guard_people (tenant, person, cause, time) SELECT $1, u.pk, $2, $3 FROM unnest($4::bigint[]) AS u (pk)
 		ON CONFLICT (tenant, person, cause) DO UPDATE SET time = excluded.time`, t.tenant, y.Cause, now.UnixMilli(), people)
-	t.counted(&c.State, since, now, y.Most)
-	return c, t.flush(ctx)
+	t.counted(&c.State, since, now, most)
+	err = t.flush(ctx)
+	if more {
+		c.New++
+	}
+	return c, err
 }
 
 // decisions queues what reads what operators decided, and what was held since.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -145,24 +146,28 @@ func (j judged) Tally(_ context.Context, y guard.Tally) (c guard.Count, err erro
 	}
 	now := t.now()
 	since := guard.Since(now, y.Span, c.Floor, c.Approval).UnixMilli()
-	people := y.Lost
+	people, most := slices.Clone(y.Lost), y.Most+c.Approval.People
 	if len(y.Under) > 0 {
 		err := t.each(`WITH RECURSIVE down (pk) AS (
 				SELECT value FROM json_each(?1)
 				UNION
 				SELECT m.member FROM down CROSS JOIN members m ON m.grp = down.pk AND m.tenant = (?2+0)
 			) SELECT d.pk FROM down d CROSS JOIN resources r ON r.pk = d.pk WHERE r.type = ?3 LIMIT (?4+0)`, func(st *sqlite.Stmt) error {
-			people = append(people[:len(people):len(people)], st.ColumnInt64(0))
+			people = append(people, st.ColumnInt64(0))
 			return nil
-		}, numbers(y.Under), t.tenant, t.names.types[guard.People], y.Most)
+		}, numbers(y.Under), t.tenant, t.names.types[guard.People], most+1)
 		if err != nil {
 			return c, err
 		}
 	}
-	seen := make(map[int64]bool, len(people))
+	seen := map[int64]bool{}
 	for _, pk := range people {
 		if seen[pk] {
 			continue
+		}
+		if len(seen) == most { // those who are left are too many, whoever they are
+			c.New++
+			break
 		}
 		seen[pk] = true
 		_, counted, err := t.one(`SELECT 1 FROM guard_people WHERE tenant = ? AND person = ? AND time > ? LIMIT 1`, t.tenant, pk, since)
@@ -178,7 +183,7 @@ func (j judged) Tally(_ context.Context, y guard.Tally) (c guard.Count, err erro
 			return c, err
 		}
 	}
-	return c, t.counted(&c.State, since, y.Most)
+	return c, t.counted(&c.State, since, most)
 }
 
 // giveBack forgets what is undone.
@@ -209,10 +214,10 @@ func (t *session) decisions(s *guard.State) error {
 	}, t.tenant)
 }
 
-// counted counts people up to most and what an approval lets pass.
+// counted counts people up to most.
 func (t *session) counted(s *guard.State, since int64, most int) error {
 	n, _, err := t.one(`SELECT count(*) FROM (SELECT DISTINCT person FROM guard_people WHERE tenant = ? AND time > ? LIMIT (?+0))`,
-		t.tenant, since, most+s.Approval.People)
+		t.tenant, since, most)
 	if err != nil {
 		return err
 	}
@@ -236,7 +241,7 @@ func (s *Store) BreakerState(ctx context.Context, since time.Time, most int) (st
 			return err
 		}
 		from := guard.Since(t.now(), t.now().Sub(since), st.Floor, st.Approval)
-		return t.counted(&st, from.UnixMilli(), most)
+		return t.counted(&st, from.UnixMilli(), most+st.Approval.People)
 	})
 	return st, err
 }

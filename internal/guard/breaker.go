@@ -67,13 +67,13 @@ type Tally struct {
 	Under []int64       // groups, all of whose people it is taken from, nested ones too
 	Back  []int64       // resources that have it again: what was counted is not any more
 	Span  time.Duration // how far back people count
-	Most  int           // beyond which nobody is counted, but for an approval's people
+	Most  int           // beyond which nobody is counted, but for so many people as the present approval says
 	Exact bool          // see [Tx.Tally]
 }
 
 // Count is what a Tally amounts to.
 type Count struct {
-	New   int // people that did not count before
+	New   int // people that did not count before; not 0 where a write takes something from more than are counted
 	State     // with them; Total as before the write
 }
 
@@ -124,7 +124,7 @@ func (t *Tally) members(e Effect) {
 		switch {
 		case m.Holds:
 			t.Under = append(t.Under, m.PK)
-		case m.Type == People && len(t.Lost) < t.Most:
+		case m.Type == People:
 			t.Lost = append(t.Lost, m.PK)
 		}
 	}

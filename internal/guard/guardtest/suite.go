@@ -38,6 +38,7 @@ func Run(t *testing.T, open Open) {
 		"undone":           testUndone,
 		"window":           testWindow,
 		"decisions":        testDecisions,
+		"approved number":  testApprovedNumber,
 		"stored":           testStored,
 		"omitted":          testOmitted,
 		"warn":             testWarn,
