@@ -19,8 +19,8 @@ type gate struct {
 	// which too many have come. A good credential from there is never asked about.
 	failed func(h http.Header, r *http.Request, why error) error
 
-	// admit is asked for a request whose caller may call this tenant, before the
-	// engine sees it.
+	// admit is asked for a request whose credentials are good, be it for the tenant
+	// of the path or for another.
 	admit func(h http.Header, r *http.Request, c *caller) error
 }
 

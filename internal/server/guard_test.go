@@ -296,6 +296,15 @@ func TestRate(t *testing.T) {
 				t.Fatalf("the configured token: %d %q", a.status, a.header)
 			}
 		}
+		three := s.must("token", "add", "three", "--tenant", "acme")
+		s.waitForToken(three)
+		elsewhere := map[int]int{} // at the path of another tenant the token has no more of them
+		for range 12 {
+			elsewhere[s.with(three, "GET", "/t/default"+path, "").status]++
+		}
+		if elsewhere[403] == 0 || elsewhere[429] < 4 || elsewhere[403]+elsewhere[429] != 12 {
+			t.Errorf("at another tenant's path: %v", elsewhere)
+		}
 		s.must("tenant", "set", "acme", "rate.off=true")
 		waitFor(t, "there is no bound", func() bool { return s.with(two, "GET", path, "").header.Get("X-Rate-Limit-Limit") == "" })
 		for range 10 {

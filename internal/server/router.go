@@ -122,14 +122,16 @@ func (srv *Server) enter(w http.ResponseWriter, r *http.Request, at place, x *ex
 		return err
 	}
 	x.caller, x.tenant = c, c.home()
+	if srv.gate.admit != nil {
+		if err := srv.gate.admit(w.Header(), r, c); err != nil {
+			return err
+		}
+	}
 	if at.tenant != "" && at.tenant != x.tenant {
 		return errElsewhere
 	}
 	if d, ok := srv.mode.(*directory); ok && c.Token != nil {
 		d.registry.Used(c.Token, compat.ClientOf(r.UserAgent()))
-	}
-	if srv.gate.admit != nil {
-		return srv.gate.admit(w.Header(), r, c)
 	}
 	return nil
 }

@@ -131,7 +131,8 @@ func TestTenants(t *testing.T) {
 		if got := s.do("GET", "/t/default/scim/v2/Users/"+own, ""); got.status != 200 {
 			t.Errorf("the default tenant by its name: %d", got.status)
 		}
-		for _, token := range []string{acme[:len(acme)-1] + "x", acme + "x", "rc_" + strings.Repeat("0", 49), "rc_"} {
+		mistyped := acme[:len(acme)-1] + string(acme[len(acme)-1]^1) // another character
+		for _, token := range []string{mistyped, acme + "x", "rc_" + strings.Repeat("0", 49), "rc_"} {
 			if got := s.with(token, "GET", "/scim/v2/Users", ""); got.status != 401 || got.header.Get("WWW-Authenticate") != `Bearer realm="rollcall", error="invalid_token"` {
 				t.Errorf("a wrong token: %d %q", got.status, got.header.Get("WWW-Authenticate"))
 			}
