@@ -102,7 +102,7 @@ type figures struct {
 // in them.
 func (c *Console) figures(r *http.Request, leftOut int64) figures {
 	f := figures{Stats: c.records.Stats(), LeftOut: leftOut}
-	if who := c.who(r); who != nil && who.Tenant != "" {
+	if who := c.who(r); who != nil && who.Tenant != "" && !who.Admin {
 		f.Stats, f.Guest = lookingglass.Stats{Oldest: f.Oldest, Alone: f.Alone}, true
 	}
 	return f

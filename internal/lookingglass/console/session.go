@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 )
 
 const (
@@ -179,6 +181,9 @@ func (c *Console) admit(w http.ResponseWriter, r *http.Request, name string, inn
 	switch cookie, err := r.Cookie(cookieName); {
 	case c.o.Open:
 		who = &Who{Role: Role{Admin: true}}
+		if c.o.Tenants != nil { // others have credentials
+			who.Tenant = tenant.Default
+		}
 	case err == nil:
 		who = c.sessions.get(cookie.Value, c.o.Now())
 	}

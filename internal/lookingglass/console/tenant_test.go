@@ -316,3 +316,18 @@ func TestConnections(t *testing.T) {
 		t.Errorf("the other tenant: %d %s", status, body)
 	}
 }
+
+// TestTenantsOpen: where the default tenant needs no token, nobody gets by that to
+// another, which does.
+func TestTenantsOpen(t *testing.T) {
+	w := newTown(t, func(o *console.Options) { o.Open = true })
+	w.life()
+	for path, want := range map[string]int{"": 200, "/directory": 200, "/credentials": 200, "/t/acme": 404, "/t/acme/directory": 404, "/t/acme/credentials": 404, "/t/nobody": 404} {
+		if status, body, _ := w.get(console.Path+path, ""); status != want || strings.Contains(body, "only-acme") {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if status, body, _ := w.get(console.Path+"/tenants", ""); status != http.StatusOK || strings.Contains(body, "acme") {
+		t.Errorf("the tenants: %d %s", status, body)
+	}
+}

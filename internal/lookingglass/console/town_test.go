@@ -36,7 +36,7 @@ type town struct {
 
 // newTown has the tenants default and acme. The breaker of acme holds the sixth
 // person.
-func newTown(t testing.TB) *town {
+func newTown(t testing.TB, change ...func(*console.Options)) *town {
 	t.Helper()
 	w := &town{realms: map[string]console.Realm{}}
 	types := schema.Core()
@@ -77,7 +77,7 @@ func newTown(t testing.TB) *town {
 				return errors.Join(line([]byte(`{"n":1}`)), line([]byte(`{"n":2}`)))
 			}}
 	}
-	w.site = newSite(t, func(o *console.Options) {
+	w.site = newSite(t, append(change, func(o *console.Options) {
 		o.Now = func() time.Time { return time.Now().Add(time.Duration(w.later.Load())) }
 		o.Tenants = &console.Tenants{
 			Open: func(_ context.Context, name string) (console.Realm, error) {
@@ -104,7 +104,7 @@ func newTown(t testing.TB) *town {
 			}
 			return scim.WithOrigin(ctx, origin)
 		}
-	})
+	})...)
 	t.Cleanup(func() {
 		if err := w.DB.Close(); err != nil {
 			t.Error(err)
