@@ -162,7 +162,11 @@ func showTenant(out io.Writer, t tenantReport) error {
 		if err := json.Indent(&indented, t.Settings, "", "  "); err != nil {
 			return err
 		}
-		fmt.Fprintf(&b, "settings: %s\n", visible(strings.ReplaceAll(indented.String(), "\t", " ")))
+		lines := strings.Split(indented.String(), "\n")
+		for i := range lines {
+			lines[i] = visible(lines[i])
+		}
+		fmt.Fprintf(&b, "settings: %s\n", strings.Join(lines, "\n"))
 	}
 	_, err := b.WriteTo(out)
 	return err

@@ -42,6 +42,7 @@ func TestTenantCommands(t *testing.T) {
 		says(1, "profile", "tenant", "set", name, "profile=nope")
 		says(1, "no such tenant", "tenant", "show", "nobody")
 		says(1, "no such tenant", "token", "add", "x", "--tenant", "nobody")
+		says(0, "settings: {\n  \"version\": 1,\n", "tenant", "show", name)
 		says(0, `"User:root@example.com"`, "tenant", "show", name)
 		says(0, "profile, protected", "tenant", "list")
 		says(0, `"name": "default"`, "tenant", "list", "--json")

@@ -126,7 +126,7 @@ func testContext(t *testing.T, s *suite) {
 		cancel()
 	}
 
-	for deadline := time.Now().Add(3 * time.Second); ; <-time.After(time.Millisecond) {
+	for deadline := time.Now().Add(10 * time.Second); ; <-time.After(time.Millisecond) {
 		n := runtime.NumGoroutine()
 		if n < idle+rounds/2 {
 			return
