@@ -71,7 +71,7 @@ func (r *bulkRun) all() {
 	if e.dry != nil {
 		e = r.c.plain // each operation has a trace of its own
 	}
-	for i := 0; i < len(r.order) && !r.stopped(); {
+	for i := 0; i < len(r.order) && !r.stopped() && !r.c.e.dry.isOver(i); {
 		if e.batcher == nil || r.slow(r.order[i]) || r.c.ctx.Err() != nil {
 			r.group(e, r.order[i])
 			i++

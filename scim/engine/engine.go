@@ -40,16 +40,17 @@ type Engine struct {
 	facade bool                          // the backend has traits
 	shaper scim.Shaper                   // nil: the backend keeps what it is given
 
-	backend scim.Backend
-	members scim.MemberUpdater                  // nil: the backend keeps members in the group
-	batcher scim.Batcher                        // nil: each write is committed by itself
-	dry     *attempt                            // nil: what is written stays
-	allow   func(context.Context, Access) error // nil: everything is allowed
-	trace   *scim.Trace                         // of the one request that the engine is for; nil: none
-	locks   *locks                              // nil inside a batch, which nothing can interrupt
-	docs    map[string]*document
-	refs    map[string]bool // folded names of the attributes that hold ids, for bulkId
-	secrets map[string]bool // folded names of the attributes that are hashed
+	backend  scim.Backend
+	members  scim.MemberUpdater                  // nil: the backend keeps members in the group
+	batcher  scim.Batcher                        // nil: each write is committed by itself
+	dry      *attempt                            // nil: what is written stays
+	allow    func(context.Context, Access) error // nil: everything is allowed
+	trace    *scim.Trace                         // of the one request that the engine is for; nil: none
+	previews turn                                // of Bulk messages
+	locks    *locks                              // nil inside a batch, which nothing can interrupt
+	docs     map[string]*document
+	refs     map[string]bool // folded names of the attributes that hold ids, for bulkId
+	secrets  map[string]bool // folded names of the attributes that are hashed
 }
 
 // New returns an Engine for b, and obeys its traits ([scim.Capable]), or an error if the resource types of c do not
@@ -62,7 +63,7 @@ func New(b scim.Backend, c Config) (*Engine, error) {
 		_, _ = rand.Read(key) // never fails: crypto/rand
 		c.CursorKeys = func() [][]byte { return [][]byte{key} }
 	}
-	e := &Engine{c: c, types: slices.Clone(c.Types), locks: newLocks(), refs: map[string]bool{}, secrets: map[string]bool{}}
+	e := &Engine{c: c, types: slices.Clone(c.Types), locks: newLocks(), previews: newTurn(), refs: map[string]bool{}, secrets: map[string]bool{}}
 	e.own.NoETag, e.own.NoBulk = c.NoETag, c.NoBulk
 	if err := agree(e.types); err != nil {
 		return nil, err

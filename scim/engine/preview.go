@@ -18,7 +18,62 @@ const dryRun = "dryRun"
 // attempt is what an engine that only tries things out remembers.
 type attempt struct {
 	ops []*operation // of a Bulk message
+
+	began time.Time // zero: it holds up nobody
+	tried int       // operations of a Bulk message when its time was over; 0: it was not
 }
+
+// How long a Bulk message is tried out while other writers wait: so many
+// operations, or for so long if that is more, but never longer than the third,
+// if they are slow ones.
+const (
+	previewOperations = batchOperations
+	previewTime       = 5 * batchTime
+	previewLongest    = time.Second
+)
+
+// isOver reports whether a Bulk message has been tried out for long enough, with
+// so many operations.
+func (a *attempt) isOver(operations int) bool {
+	if a == nil || a.began.IsZero() || operations == 0 {
+		return false
+	}
+	took := time.Since(a.began)
+	if took > previewLongest || operations >= previewOperations && took > previewTime {
+		a.tried = operations
+	}
+	return a.tried > 0
+}
+
+// turn lets one attempt at a time hold up other writers, and leaves them time in
+// between.
+type turn chan time.Time // from when on the next one may begin
+
+func newTurn() turn {
+	t := make(turn, 1)
+	t <- time.Time{}
+	return t
+}
+
+// take waits for the turn, as long as ctx lasts.
+func (t turn) take(ctx context.Context) error {
+	select {
+	case from := <-t:
+		timer := time.NewTimer(time.Until(from))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			t <- from
+		}
+	case <-ctx.Done():
+	}
+	return scim.Unavailable(context.Cause(ctx))
+}
+
+// give ends the turn. Those who write get nine tenths of the time.
+func (t turn) give(took time.Duration) { t <- time.Now().Add(9 * took) }
 
 var (
 	errTakenBack = errors.New("engine: only tried out") // ends the batch in which a write is
@@ -70,13 +125,17 @@ func (c *call) preview() (Response, error) {
 	trace := &scim.Trace{}
 	ctx := scim.WithTrace(c.ctx, trace)
 	var dry *attempt
+	var ended time.Time
 	try := func(e *Engine) {
 		e.dry = &attempt{}
+		if c.plain.batcher != nil {
+			e.dry.began = time.Now()
+		}
 		if e.c.Password != nil {
 			e.c.Password = func(string) (string, error) { return dryRun, nil } // to hash is slow, and this is never kept
 		}
 		resp := e.do(ctx, req)
-		dry = e.dry
+		dry, ended = e.dry, time.Now()
 		p.err, p.steps, p.notes = resp.Err, trace.Steps(), trace.Notes()
 		if p.id = resp.ID; req.Method == "POST" {
 			p.id = "" // not that of a resource that will be
@@ -89,6 +148,18 @@ func (c *call) preview() (Response, error) {
 	case err != nil: // of the body: it is not even tried
 		p.err = err
 	case c.plain.batcher != nil:
+		if bulk {
+			if err := c.plain.previews.take(c.ctx); err != nil {
+				return Response{}, err
+			}
+			defer func() {
+				took := time.Duration(0)
+				if dry != nil {
+					took = ended.Sub(dry.began)
+				}
+				c.plain.previews.give(took)
+			}()
+		}
 		err = c.plain.batcher.Batch(ctx, func(b scim.Backend) error {
 			try(c.plain.inside(b))
 			return errTakenBack
@@ -105,6 +176,10 @@ func (c *call) preview() (Response, error) {
 	c.include(trace)
 	if e := scim.AsError(p.err); e != nil && (e.Status >= 500 || e.Status == 401 || e.Status == 429) {
 		return Response{}, p.err // this says nothing of the request
+	}
+	if dry != nil && dry.tried > 0 {
+		return Response{}, &scim.Error{Status: 413, Detail: fmt.Sprintf(
+			"that is too much to try out at once, since others can't write meanwhile: the time was over after %d of %d operations; try fewer", dry.tried, len(dry.ops))}
 	}
 	if bulk && dry != nil && dry.ops != nil {
 		p.operations(dry.ops)
