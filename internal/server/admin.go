@@ -26,10 +26,13 @@ const adminTimeout = time.Minute
 // folder but does not listen to orders yet.
 const startTimeout = 5 * time.Second
 
-// The bounds of an order and of its answer, in bytes.
+// The bounds of an order and of its answer, in bytes. Settings of 512 KiB are more
+// as text in an order; lists come in pages of about mostPage, which may be six times
+// as much with what JSON escapes.
 const (
-	mostOrder  = 1 << 20
-	mostAnswer = 8 << 20
+	mostOrder  = 4 << 20
+	mostAnswer = 16 << 20
+	mostPage   = 2 << 20
 )
 
 // order is what a subcommand wants done with the directory, and report what
@@ -45,6 +48,7 @@ type (
 		Settings []setting     `json:",omitempty"` // of a tenant
 		Token    *tokenOrder   `json:",omitempty"`
 		Breaker  *breakerOrder `json:",omitempty"`
+		After    string        `json:",omitempty"` // lists: the tenants after that name alone
 	}
 	report struct {
 		Deleted  []scim.Deleted `json:",omitempty"`
@@ -56,19 +60,37 @@ type (
 		Tenants  []tenantReport   `json:",omitempty"`
 		Tokens   []tokenReport    `json:",omitempty"`
 		Secret   string           `json:",omitempty"` // of the first of Tokens, which is new
+		Next     string           `json:",omitempty"` // lists: After of the next page; "": this is the last
 		Warnings []string         `json:",omitempty"` // for the operator, who has what was ordered all the same
 		Breaker  *breakerReport   `json:",omitempty"`
 		Error    string           // for the operator; "": all went well
 	}
 )
 
-// administer carries out an order, by the server of the data folder if there is
-// one, else by opening the folder itself.
+// administer carries out an order, and again as long as its answer is a page of
+// several.
 func administer(ctx context.Context, s Settings, o order) (report, error) {
+	all, err := administerOnce(ctx, s, o)
+	for next := all.Next; err == nil && next != ""; {
+		o.After = next
+		var page report
+		page, err = administerOnce(ctx, s, o)
+		all.Tenants, all.Tokens = append(all.Tenants, page.Tenants...), append(all.Tokens, page.Tokens...)
+		next = page.Next
+	}
+	return all, err
+}
+
+// administerOnce carries out an order, by the server of the data folder if there is
+// one, else by opening the folder itself.
+func administerOnce(ctx context.Context, s Settings, o order) (report, error) {
 	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
 	defer cancel()
 	s.unserved = managing[o.Do] != nil
 	body, err := json.Marshal(o)
+	if err == nil && len(body) > mostOrder {
+		err = fmt.Errorf("that is too long: an order has %d MiB at most", mostOrder>>20)
+	}
 	if err != nil {
 		return report{}, err
 	}

@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
+	"github.com/rollcall-scim/rollcall/scim"
 )
 
 // What orders about tenants and tokens say beside the name, and what comes of
@@ -50,6 +54,9 @@ type (
 	}
 )
 
+// tokenSize is about what the report of one token takes, in bytes.
+const tokenSize = 512
+
 // managing are the orders that need no tenant to be served: with them settings
 // are mended that can't be.
 var managing = map[string]func(context.Context, *directory, order) (report, error){
@@ -70,8 +77,9 @@ var managing = map[string]func(context.Context, *directory, order) (report, erro
 	},
 	"tenant list": func(ctx context.Context, d *directory, o order) (r report, err error) {
 		list, err := d.registry.Tenants(ctx)
-		for _, t := range list {
-			if o.Name != "" && t.Name != o.Name {
+		size := 0
+		for i, t := range list {
+			if o.Name != "" && t.Name != o.Name || t.Name <= o.After {
 				continue
 			}
 			tokens, err := d.registry.Tokens(ctx, t.Name)
@@ -87,7 +95,12 @@ var managing = map[string]func(context.Context, *directory, order) (report, erro
 					live++
 				}
 			}
-			r.Tenants = append(r.Tenants, tenantReported(t, live))
+			one := tenantReported(t, live)
+			r.Tenants = append(r.Tenants, one)
+			if size += 256 + len(one.Settings) + len(one.Fault); size > mostPage && i < len(list)-1 {
+				r.Next = t.Name
+				return r, nil
+			}
 		}
 		if err == nil && o.Name != "" && len(r.Tenants) == 0 {
 			err = fmt.Errorf("%w: %q; \"rollcall tenant list\" has them all", tenant.ErrNoTenant, printable(o.Name))
@@ -144,12 +157,19 @@ var managing = map[string]func(context.Context, *directory, order) (report, erro
 				names = append(names, t.Name)
 			}
 		}
-		for _, name := range names {
+		for i, name := range names {
+			if name <= o.After {
+				continue
+			}
 			tokens, err := d.registry.Tokens(ctx, name)
 			if err != nil && (o.Tenant != "" || !errors.Is(err, tenant.ErrNoTenant)) {
 				return r, err
 			}
 			r.Tokens = append(r.Tokens, tokensReported(tokens...)...)
+			if len(r.Tokens)*tokenSize > mostPage && i < len(names)-1 {
+				r.Next = name
+				break
+			}
 		}
 		return r, nil
 	},
@@ -179,14 +199,34 @@ func (d *directory) withSettings(s tenant.Settings, list []setting) (tenant.Sett
 			return s, err
 		}
 	}
-	if s.Schemas == nil {
-		return s, nil
-	}
 	types, err := d.serverTypes()
 	if err == nil {
-		_, err = s.Types(types)
+		types, err = s.Types(types)
+	}
+	if err == nil {
+		s.Protected, err = protectable(types, s.Protected)
 	}
 	return s, err
+}
+
+// protectable returns what is to be protected with the names of types as they are
+// served. A type that is not would protect nothing.
+func protectable(types []*scim.ResourceType, list []string) ([]string, error) {
+	list = slices.Clone(list)
+	for i, text := range list {
+		typ, name, _ := strings.Cut(text, ":")
+		t := guard.TypeOf(types, typ)
+		if t == nil {
+			known := make([]string, len(types))
+			for i, t := range types {
+				known[i] = t.Name
+			}
+			return nil, fmt.Errorf("setting protected: %q would protect nothing: no resource type is called %q; there are %s",
+				printable(text), printable(typ), strings.Join(known, ", "))
+		}
+		list[i] = t.Name + ":" + name
+	}
+	return list, nil
 }
 
 func tenantReported(t tenant.Tenant, tokens int) tenantReport {
