@@ -19,6 +19,10 @@ type gate struct {
 	// which too many have come. A good credential from there is never asked about.
 	failed func(h http.Header, r *http.Request, why error) error
 
+	// refused notes a refused credential beside those of failed, and returns how
+	// long its address has to wait; 0: it need not.
+	refused func(r *http.Request) time.Duration
+
 	// admit is asked for a request whose credentials are good, be it for the tenant
 	// of the path or for another.
 	admit func(h http.Header, r *http.Request, c *caller) error

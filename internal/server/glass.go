@@ -47,6 +47,7 @@ func (srv *Server) openGlass() error {
 		Logger:  srv.log,
 		Open:    srv.isOpen() && secret == "" && srv.s.SignIn == nil,
 		SignIn:  srv.signIn(),
+		Guess:   srv.guess,
 		Viewer:  func(token string) bool { return secret != "" && equal(token, secret) },
 		Admin: func(token string) bool {
 			_, err := srv.principal(token)

@@ -19,9 +19,9 @@ import (
 )
 
 // wrap puts what guards the resources of a tenant before them, whenever an engine
-// for them is made.
-func (d *directory) wrap(t *tenant.Tenant, b store) scim.Backend {
-	return d.guard.Wrap(t, b)
+// for them is made, with the types that it serves.
+func (d *directory) wrap(t *tenant.Tenant, b store, types []*scim.ResourceType) scim.Backend {
+	return d.guard.Wrap(t, b, types)
 }
 
 // breakers are the stores of all tenants.
@@ -37,17 +37,60 @@ func (d *directory) breakers(ctx context.Context) ([]guard.Store, error) {
 // newGate returns what holds up the requests of callers who send too many.
 func (srv *Server) newGate() gate {
 	limiter, failures := guard.NewLimiter(nil), guard.NewFailures(srv.s.refusals, nil)
-	return gate{
-		failed: func(_ http.Header, r *http.Request, why error) error {
-			wait := failures.Failed(clientAddress(srv.s.Proxies, r))
-			if wait == 0 {
-				return nil
-			}
-			return &scim.Error{Status: http.StatusTooManyRequests, RetryAfter: wait, Err: why,
-				Detail: "too many requests without a valid bearer token came from this address; with a valid one it is answered. The last: " + scim.AsError(why).Detail}
-		},
-		admit: func(h http.Header, r *http.Request, c *caller) error { return srv.admit(limiter, h, r, c) },
+	g := gate{
+		refused: func(r *http.Request) time.Duration { return failures.Failed(clientAddress(srv.s.Proxies, r)) },
+		admit:   func(h http.Header, r *http.Request, c *caller) error { return srv.admit(limiter, h, r, c) },
 	}
+	g.failed = func(_ http.Header, r *http.Request, why error) error {
+		if wait := g.refused(r); wait > 0 {
+			return guessing(wait, why)
+		}
+		return nil
+	}
+	if srv.s.PactFlow == nil {
+		return g
+	}
+	// Whose token is good the application knows: what it says is learnt.
+	strange := newStrangers(failures)
+	srv.watch(func(f *finished) { strange.answered(srv, f) })
+	g.admit = func(h http.Header, r *http.Request, c *caller) error {
+		from := clientAddress(srv.s.Proxies, r)
+		if wait := strange.wait(from, c.Passed, time.Now()); wait > 0 {
+			return guessing(wait, errRefused)
+		}
+		if rate := srv.s.RateLimit; rate != nil { // junk from elsewhere is no reason to refuse anybody
+			if v := limiter.Allow(r.Context(), "address/"+neighbourhood(from).String(), *rate, nil); v.Wait > 0 {
+				return tooFast(h, v, *rate)
+			}
+		}
+		return srv.admit(limiter, h, r, c)
+	}
+	return g
+}
+
+var errRefused = &scim.Error{Status: http.StatusUnauthorized, Detail: "PactFlow refused the tokens before this one"}
+
+// guessing is the refusal of an address from which too many refused credentials
+// came.
+func guessing(wait time.Duration, why error) error {
+	return &scim.Error{Status: http.StatusTooManyRequests, RetryAfter: wait, Err: why,
+		Detail: "too many requests without a valid bearer token came from this address; with a valid one it is answered. The last: " + scim.AsError(why).Detail}
+}
+
+// guess carries out an attempt to log in with a token, of which try says whether
+// it is known. Wrong ones count as refused credentials. A token that another
+// application has to judge is passed on only as often as wrong ones may be sent.
+func (srv *Server) guess(r *http.Request, token string, try func() bool) (known bool, wait time.Duration) {
+	if srv.s.PactFlow != nil && !(srv.s.ConsoleToken != "" && equal(token, srv.s.ConsoleToken)) {
+		if wait = srv.gate.refused(r); wait > 0 {
+			return false, wait
+		}
+		return try(), 0
+	}
+	if try() {
+		return true, 0
+	}
+	return false, srv.gate.refused(r)
 }
 
 // admit bounds how many requests a credential sends, and tells it how many are
@@ -64,6 +107,11 @@ func (srv *Server) admit(limiter *guard.Limiter, h http.Header, r *http.Request,
 	if v.Wait == 0 {
 		return nil
 	}
+	return tooFast(h, v, rate)
+}
+
+// tooFast is the refusal of a request beyond a rate.
+func tooFast(h http.Header, v guard.Verdict, rate guard.Rate) error {
 	wait := int(math.Ceil(v.Wait.Seconds()))
 	h.Set("X-Rate-Limit-Retry-After-Seconds", strconv.Itoa(wait))
 	return &scim.Error{Status: http.StatusTooManyRequests, RetryAfter: time.Duration(wait) * time.Second,
@@ -79,9 +127,6 @@ func (srv *Server) rateOf(c *caller) (r guard.Rate, name string, limited bool) {
 	if c.Tenant == nil {
 		if srv.s.RateLimit == nil {
 			return r, "", false
-		}
-		if srv.s.PactFlow != nil { // who is who only PactFlow knows
-			return *srv.s.RateLimit, "configured", true
 		}
 		return *srv.s.RateLimit, "configured/" + c.Subject, true
 	}

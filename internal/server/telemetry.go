@@ -199,7 +199,7 @@ func limitOf(f *finished, x *exchange) metrics.Limit {
 		return metrics.WrongTenant
 	case x.challenge != "":
 		return metrics.OutOfScope
-	case f.Status == http.StatusTooManyRequests && x.caller == nil:
+	case f.Status == http.StatusTooManyRequests && (x.caller == nil || errors.Is(f.Err, errRefused)):
 		return metrics.Guessing
 	case f.Status == http.StatusTooManyRequests && e != nil && e.Err == nil:
 		return metrics.Rate
@@ -253,8 +253,15 @@ func (srv *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 		if token != "" {
 			detail = "metrics need the token of ROLLCALL_METRICS_TOKEN"
 		}
+		err := &scim.Error{Status: http.StatusUnauthorized, Type: scim.TypeInvalidValue, Detail: detail}
+		if token != "" {
+			if wait := srv.gate.refused(r); wait > 0 {
+				scimhttp.Error(w, scim.AsError(guessing(wait, err)))
+				return
+			}
+		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="`+realm+` metrics"`)
-		scimhttp.Error(w, &scim.Error{Status: http.StatusUnauthorized, Type: scim.TypeInvalidValue, Detail: detail})
+		scimhttp.Error(w, err)
 		return
 	}
 	if readOnly(w, r) && r.Method != http.MethodOptions {

@@ -43,6 +43,12 @@ type Options struct {
 	Open          bool // no token is set: loopback clients only, as admin
 	LoopbackOnly  bool // with a token too (façade without a console token)
 
+	// Guess carries out an attempt to log in with a token: it calls try, which
+	// reports whether the token is known. If too many wrong ones came from where the
+	// request does it returns how long to wait, and need not call it. Nil: anybody may
+	// try as often as they like.
+	Guess func(r *http.Request, token string, try func() bool) (known bool, wait time.Duration)
+
 	// WithToken returns the context in which the engine is called for somebody
 	// who logged in with this token. Nil: the context as it is.
 	WithToken func(ctx context.Context, token string) context.Context
@@ -111,6 +117,9 @@ func New(o Options) *Console {
 	}
 	if o.WithToken == nil {
 		o.WithToken = func(ctx context.Context, _ string) context.Context { return ctx }
+	}
+	if o.Guess == nil {
+		o.Guess = func(_ *http.Request, _ string, try func() bool) (bool, time.Duration) { return try(), 0 }
 	}
 	if o.Secure == nil {
 		o.Secure = func(r *http.Request) bool { return r.TLS != nil }

@@ -5,9 +5,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -359,7 +361,17 @@ func (c *Console) role(token string) (role Role, known bool) {
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	token, to := strings.TrimSpace(r.PostFormValue("token")), r.PostFormValue("to")
-	role, known := c.role(token)
+	var role Role
+	known, wait := c.o.Guess(r, token, func() (known bool) {
+		role, known = c.role(token)
+		return known
+	})
+	if wait > 0 {
+		seconds := strconv.Itoa(int(math.Ceil(wait.Seconds())))
+		w.Header().Set("Retry-After", seconds)
+		c.render(w, r, http.StatusTooManyRequests, "login.html", c.loginForm(r, "Too many wrong tokens came from this address. Try again in "+seconds+" seconds."))
+		return
+	}
 	if !known {
 		c.o.Logger.Warn("the console refused a token", "remote", r.RemoteAddr)
 		form := c.loginForm(r, "")
