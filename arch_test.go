@@ -42,7 +42,7 @@ var layers = map[string][]string{
 	"internal/tracing":             {"scim"},
 	"internal/stored":              {"scim"},
 	"internal/failover":            {},
-	"internal/guard":               {"scim", "scim/schema", "internal/tenant"},
+	"internal/guard":               {"scim", "internal/tenant"},
 	"internal/guard/guardtest":     {"scim", "scim/compat", "scim/engine", "scim/schema", "internal/guard", "internal/tenant"},
 	"internal/outbound":            {},
 	"internal/oidc":                {"internal/outbound", "internal/tenant"},

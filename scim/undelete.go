@@ -2,6 +2,7 @@ package scim
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -46,7 +47,7 @@ type Deleted struct {
 // [DisplayName] returns. r must have Attrs.
 func UniqueName(r *Resource) string {
 	for _, a := range r.Type.Schema.Attributes {
-		if a.Type != TypeString || a.MultiValued || a.Uniqueness == UniquenessNone || a.Uniqueness == "" {
+		if !a.tellsApart() {
 			continue
 		}
 		if s, _ := r.Attrs.Get(a.Name).(string); s != "" {
@@ -54,4 +55,28 @@ func UniqueName(r *Resource) string {
 		}
 	}
 	return DisplayName(r.Attrs)
+}
+
+// NamedBy returns the attributes whose values [UniqueName] may return, in the
+// order in which it looks at them (RFC 7643 §2.2).
+func NamedBy(t *ResourceType) (list []*Attribute) {
+	for _, a := range t.Schema.Attributes {
+		if a.tellsApart() {
+			list = append(list, a)
+			if a.Required { // each resource has one
+				return list
+			}
+		}
+	}
+	for _, name := range []string{"displayName", "userName"} {
+		if a := t.Schema.Attribute(name); a != nil && a.Type == TypeString && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
+// tellsApart reports whether each resource has a text of its own in an attribute.
+func (a *Attribute) tellsApart() bool {
+	return a.Type == TypeString && !a.MultiValued && a.Uniqueness != UniquenessNone && a.Uniqueness != ""
 }

@@ -32,7 +32,7 @@ func BenchmarkGuard(b *testing.B) {
 		b.Run(mode, func(b *testing.B) {
 			db := open(b, filepath.Join(b.TempDir(), "rollcall.db"), sqlite.Options{UnsafeSynchronousForTests: "OFF"})
 			t := &tenant.Tenant{Name: "acme", Settings: tenant.Settings{Breaker: tenant.Breaker{Mode: mode, Percent: 100}}}
-			e, err := engine.New(guard.New(guard.Options{}).Wrap(t, db.Tenant("acme")), engine.Config{Types: schema.Core()})
+			e, err := engine.New(guard.New(guard.Options{}).Wrap(t, db.Tenant("acme"), schema.Core()), engine.Config{Types: schema.Core()})
 			if err != nil {
 				b.Fatal(err)
 			}

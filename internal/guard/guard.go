@@ -89,11 +89,11 @@ func New(o Options) *Guard {
 }
 
 // Wrap returns the directory with what the tenant's settings say about its
-// writes; t nil is the default tenant without settings. Where they say nothing it
-// is the directory itself. Reads go past it, and so do Import and Restore, which
-// are not for clients.
-func (g *Guard) Wrap(t *tenant.Tenant, d Directory) Directory {
-	r := rulesOf(t)
+// writes; t nil is the default tenant without settings, and types are those that
+// it is served with. Where they say nothing it is the directory itself. Reads go
+// past it, and so do Import and Restore, which are not for clients.
+func (g *Guard) Wrap(t *tenant.Tenant, d Directory, types []*scim.ResourceType) Directory {
+	r := rulesOf(t, types)
 	if r == nil {
 		return d
 	}

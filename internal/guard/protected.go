@@ -7,27 +7,39 @@ import (
 	"strings"
 
 	"github.com/rollcall-scim/rollcall/scim"
-	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
 // entry is a resource that clients may not touch.
 type entry struct {
 	typ, name, alike string
-	found            Named // how a store finds it
+	found            []Named // how a store finds it: what [scim.UniqueName] may be is one of these
 }
 
-// entryOf reads what the settings say. The attribute that names a resource of a
-// type of one's own is taken to be displayName.
-func entryOf(typ, name string) entry {
-	e := entry{typ: typ, name: name, alike: alike(name), found: Named{Type: typ, ID: name, Path: "displayName", Text: scim.Fold(text, name)}}
-	for _, t := range schema.Core() {
-		if !strings.EqualFold(t.Name, typ) {
-			continue
-		}
-		e.typ, e.found.Type = t.Name, t.Name
-		if a := t.Schema.Attribute("userName"); a != nil {
-			e.found.Path, e.found.Text = a.Name, scim.Fold(a, name)
-		}
+// TypeOf returns the type that an entry of the setting protected means by its name,
+// which is compared without case, or nil.
+func TypeOf(types []*scim.ResourceType, name string) *scim.ResourceType {
+	name = strings.TrimSpace(name)
+	i := slices.IndexFunc(types, func(t *scim.ResourceType) bool { return strings.EqualFold(t.Name, name) })
+	if i < 0 {
+		return nil
+	}
+	return types[i]
+}
+
+// entryOf reads what the settings say. Of a type that is not served there is
+// nothing to protect.
+func entryOf(types []*scim.ResourceType, typ, name string) entry {
+	e := entry{typ: typ, name: name, alike: alike(name)}
+	t := TypeOf(types, typ)
+	if t == nil {
+		return e
+	}
+	e.typ = t.Name
+	for _, a := range scim.NamedBy(t) {
+		e.found = append(e.found, Named{Type: t.Name, ID: name, Path: a.Name, Text: scim.Fold(a, name)})
+	}
+	if e.found == nil { // it has no name: its id is all
+		e.found = []Named{{Type: t.Name, ID: name}}
 	}
 	return e
 }
@@ -51,9 +63,9 @@ func (w *Watch) protect(ctx context.Context, tx Tx, e Effect) error {
 	if len(moved) == 0 && e.After != nil {
 		return nil
 	}
-	named := make([]Named, len(w.rules.protected))
-	for i, p := range w.rules.protected {
-		named[i] = p.found
+	var named []Named
+	for _, p := range w.rules.protected {
+		named = append(named, p.found...)
 	}
 	list, err := tx.Find(ctx, named)
 	if err != nil || len(list) == 0 {

@@ -21,14 +21,14 @@ type rules struct {
 }
 
 // rulesOf returns nil for settings that say nothing.
-func rulesOf(t *tenant.Tenant) *rules {
+func rulesOf(t *tenant.Tenant, types []*scim.ResourceType) *rules {
 	if t == nil {
 		t = &tenant.Tenant{Name: tenant.Default}
 	}
 	r := &rules{tenant: t.Name, groups: ceilingOf(t.Promotion.Groups), breaker: breakerOf(t.Breaker)}
 	for _, text := range t.Protected {
 		typ, name, _ := strings.Cut(text, ":")
-		r.protected = append(r.protected, entryOf(strings.TrimSpace(typ), strings.TrimSpace(name)))
+		r.protected = append(r.protected, entryOf(types, typ, strings.TrimSpace(name)))
 	}
 	for name, c := range map[string]tenant.Ceiling{"roles": t.Promotion.Roles, "entitlements": t.Promotion.Entitlements} {
 		if c := ceilingOf(c); c.set {

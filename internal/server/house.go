@@ -91,7 +91,7 @@ func (hs *houses) build(t *tenant.Tenant) *house {
 		hs.mu.RLock()
 		base := hs.bases[h.base]
 		hs.mu.RUnlock()
-		backend := hs.d.wrap(t, hs.d.db.bound(*t))
+		backend := hs.d.wrap(t, hs.d.db.bound(*t), c.Types)
 		if base == nil {
 			if base, err = engine.New(backend, c); err == nil && hs.learn != nil {
 				hs.learn(base.Types())

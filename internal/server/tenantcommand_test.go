@@ -40,6 +40,8 @@ func TestTenantCommands(t *testing.T) {
 		says(2, "name=value", "tenant", "add", "other", "profile")
 		says(2, "can't read the value", "tenant", "set", name, "schemas=@"+file+".not")
 		says(1, "profile", "tenant", "set", name, "profile=nope")
+		says(1, "there are User, Group", "tenant", "set", name, `protected=["Users:root@example.com"]`)
+		says(0, "", "tenant", "set", name, `protected=["user:root@example.com"]`)
 		says(1, "no such tenant", "tenant", "show", "nobody")
 		says(1, "no such tenant", "token", "add", "x", "--tenant", "nobody")
 		says(0, "settings: {\n  \"version\": 1,\n", "tenant", "show", name)

@@ -31,6 +31,7 @@ func Run(t *testing.T, open Open) {
 	for name, f := range map[string]func(*testing.T, Open){
 		"protected":        testProtected,
 		"protected free":   testUnprotected,
+		"protected types":  testProtectedTypes,
 		"promotion":        testPromotion,
 		"promotion groups": testPromotionGroups,
 		"evasions":         testEvasions,
@@ -94,8 +95,12 @@ func begin(t *testing.T, open Open, profile string, s tenant.Settings) *world {
 	if err := s.Check(); err != nil {
 		t.Fatal(err)
 	}
+	types, err := s.Types(schema.Core())
+	if err != nil {
+		t.Fatal(err)
+	}
 	make := func(b scim.Backend) *engine.Engine {
-		e, err := engine.New(b, engine.Config{Types: schema.Core(), Profile: p})
+		e, err := engine.New(b, engine.Config{Types: types, Profile: p})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,7 +112,7 @@ func begin(t *testing.T, open Open, profile string, s tenant.Settings) *world {
 		w.events = append(w.events, e)
 	}})
 	for i := range w.stores {
-		w.engines[i] = make(g.Wrap(&tenant.Tenant{Name: "acme", Settings: s}, w.stores[i]))
+		w.engines[i] = make(g.Wrap(&tenant.Tenant{Name: "acme", Settings: s}, w.stores[i], types))
 	}
 	w.free = make(w.stores[0])
 	return w
