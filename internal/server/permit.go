@@ -10,6 +10,8 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/engine"
 )
 
+var errHidden = &scim.Error{Status: http.StatusForbidden, Detail: "these credentials do not permit to read"}
+
 // permit lets the engine do what the scopes of the caller allow (RFC 6750 §3.1),
 // and nothing without a caller. Of a Bulk message each operation is asked for.
 func permit(ctx context.Context, a engine.Access) error {
@@ -23,6 +25,9 @@ func permit(ctx context.Context, a engine.Access) error {
 	}
 	if x.caller.Scopes.Allows(need.Verb, need.Type) {
 		return nil
+	}
+	if a.Answer { // which is no refusal
+		return errHidden
 	}
 	x.challenge = `Bearer realm="` + realm + `", error="insufficient_scope", scope="` + need.String() + `"`
 	return &scim.Error{Status: http.StatusForbidden, Detail: "the scopes of these credentials do not permit this; it needs " + need.String() + " (RFC 6750 §3.1)"}

@@ -57,7 +57,7 @@ func (c *call) patch(ref scim.Ref) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
-	if ref.Type.Membership() != nil && !c.wantsBody(p) {
+	if ref.Type.Membership() != nil && !c.wantsBody(p) || !c.shows(ref.Type.Name) {
 		return c.headers(204, done.r), nil
 	}
 	return c.updated(done, p.bind(ref.Type))

@@ -118,6 +118,11 @@ func (c *call) preview() (Response, error) {
 	bulk := c.operation == "bulk"
 	c.operation = "preview"
 	req, err := c.previewed()
+	if !bulk {
+		if err := c.mayTry(c.typ); err != nil {
+			return Response{}, err
+		}
+	}
 	p := previewed{method: req.Method, typ: c.typ, checked: "engine"}
 	if c.plain.batcher != nil {
 		p.checked = "backend"
@@ -182,6 +187,14 @@ func (c *call) preview() (Response, error) {
 			"that is too much to try out at once, since others can't write meanwhile: the time was over after %d of %d operations; try fewer", dry.tried, len(dry.ops))}
 	}
 	if bulk && dry != nil && dry.ops != nil {
+		for _, op := range dry.ops {
+			if op.typ == nil {
+				continue
+			}
+			if err := c.mayTry(op.typ.Name); err != nil {
+				return Response{}, err
+			}
+		}
 		p.operations(dry.ops)
 	}
 	c.id = p.id

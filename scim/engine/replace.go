@@ -54,6 +54,9 @@ func (c *call) replace(ref scim.Ref) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
+	if !c.shows(ref.Type.Name) {
+		sel = onlySent(ref.Type, sel, o.sent)
+	}
 	return c.updated(o, sel)
 }
 
