@@ -79,6 +79,25 @@ func (g *Guard) writeHold(ctx context.Context, tenant string) {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
 	if err := store.NoteHeld(ctx, p); err != nil {
-		g.o.Logger.Warn("guard: what was held was not written down", "tenant", tenant, "requests", p.Requests, "error", err)
+		g.o.Logger.Warn("guard: what was held was not written down; it is tried again", "tenant", tenant, "requests", p.Requests, "error", err)
+		g.keepHold(tenant, store, p)
 	}
+}
+
+// keepHold gives back what could not be written down, beside what was held
+// meanwhile.
+func (g *Guard) keepHold(tenant string, store Store, p Hold) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	h := g.holds[tenant]
+	if h == nil {
+		h = &holds{store: store, written: g.o.Now()}
+		g.holds[tenant] = h
+	}
+	if later := h.pending; later.Requests > 0 {
+		first, n := p.First, p.Requests
+		p = later
+		p.First, p.Requests = first, later.Requests+n
+	}
+	h.pending = p
 }

@@ -65,7 +65,8 @@ type bucket struct {
 	mu     sync.Mutex
 	rate   Rate
 	own    *rate.Limiter // of this instance
-	leased int           // requests taken from the store and not let through yet
+	leased int           // requests taken from the store and not let through yet; less than 0: let through and not taken yet
+	asking bool          // the store, with mu released
 	left   int           // there were, then
 	until  time.Time     // when what is leased is void
 	barred time.Time     // until when there is none
@@ -99,7 +100,7 @@ func (l *Limiter) Allow(ctx context.Context, name string, r Rate, shared Leaser)
 		return b.refused(v, now, b.missing(now))
 	}
 	if shared != nil && !now.Before(b.alone) {
-		if wait := b.take(ctx, name, shared, now); wait > 0 {
+		if wait := b.take(ctx, name, shared, l.now); wait > 0 {
 			return b.refused(v, now, wait)
 		}
 	}
@@ -123,37 +124,60 @@ func (b *bucket) missing(now time.Time) time.Duration {
 func (b *bucket) remaining(now time.Time, shared bool) int {
 	n := int(max(0, b.own.TokensAt(now)))
 	if shared && !now.Before(b.alone) {
-		n = min(n, b.leased+b.left)
+		n = min(n, max(0, b.leased+b.left))
 	}
 	return n
 }
 
 // take takes one request of what is leased, after it has leased more if there is
-// none, and returns how long to wait if the store has none either.
-func (b *bucket) take(ctx context.Context, name string, shared Leaser, now time.Time) time.Duration {
+// none, and returns how long to wait if the store has none either. Requests that
+// come while it asks don't wait for the answer: what they take is leased next.
+func (b *bucket) take(ctx context.Context, name string, shared Leaser, clock func() time.Time) time.Duration {
+	now := clock()
 	if now.Before(b.barred) {
 		return b.barred.Sub(now)
 	}
-	if b.leased == 0 || now.After(b.until) {
-		want := int(max(1, min(b.rate.Burst/leaseParts, b.rate.PerSecond)))
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)
-		defer cancel()
-		got, err := shared.Lease(ctx, name, b.rate, want)
-		switch {
-		case err != nil:
-			b.leased, b.alone = 0, now.Add(leaseAgain)
-			return 0
-		case got.Granted == 0:
-			b.leased, b.left = 0, 0
-			// Requests that come too fast must not ask as fast.
-			wait := max(got.Wait, min(askEvery, seconds(b.rate.Burst/b.rate.PerSecond/2)))
-			b.barred = now.Add(wait)
+	if b.asking {
+		b.leased--
+		return 0
+	}
+	if now.After(b.until) {
+		b.leased = 0
+	}
+	if b.leased <= 0 {
+		if wait := b.lease(ctx, name, shared, clock); wait > 0 {
 			return wait
 		}
-		// In the time in which a bucket fills, the store has these again.
-		b.leased, b.left, b.until = got.Granted, got.Left, now.Add(seconds(b.rate.Burst/b.rate.PerSecond))
 	}
 	b.leased--
+	return 0
+}
+
+// lease takes more from the store, and returns how long to wait if that has none.
+func (b *bucket) lease(ctx context.Context, name string, shared Leaser, clock func() time.Time) time.Duration {
+	r := b.rate
+	want := int(max(1, min(r.Burst/leaseParts, r.PerSecond))) - b.leased
+	b.asking = true
+	b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTime)
+	got, err := shared.Lease(ctx, name, r, want)
+	cancel()
+	b.mu.Lock()
+	b.asking = false
+	now := clock()
+	switch {
+	case err != nil:
+		b.leased, b.alone = 0, now.Add(leaseAgain)
+	case got.Granted == 0:
+		b.left = 0
+		// Requests that come too fast must not ask as fast.
+		wait := max(got.Wait, min(askEvery, seconds(r.Burst/r.PerSecond/2)))
+		b.barred = now.Add(wait)
+		return wait
+	default:
+		// In the time in which a bucket fills, the store has these again.
+		b.leased, b.left, b.until = b.leased+got.Granted, got.Left, now.Add(seconds(r.Burst/r.PerSecond))
+	}
 	return 0
 }
 
