@@ -27,6 +27,10 @@ const (
 	betweenAsks = 10 * time.Second // of an issuer, at least, whatever tokens say
 	waitFor     = 5 * time.Second  // for keys, of one request
 	knownFor    = time.Hour        // where the keys are
+	renewAfter  = 9 * time.Minute  // by Prepare
+	retryAfter  = time.Minute      // by Prepare, if that failed
+	mostBegun   = 16               // fetches that a call of Prepare begins
+	mostWaiting = 32               // requests for the keys of one issuer
 	maxKeys     = 100
 	maxIssuers  = 2_000
 )
@@ -45,6 +49,7 @@ type issuer struct {
 	askedAt  time.Time // of the last fetch
 	failure  error     // of the last fetch
 	inflight chan struct{}
+	waiting  int // requests, for inflight
 }
 
 // metadata is what an issuer's configuration says (OpenID Connect Discovery 1.0
@@ -86,7 +91,9 @@ func (v *Verifier) forget() {
 }
 
 // keysFor returns the keys that may have signed a token. An unknown name of a key
-// makes the issuer be asked, but not more often than once in betweenAsks.
+// makes the issuer be asked, but not more often than once in betweenAsks. As long
+// as the keys are fresh nobody waits for that: how long a refusal takes would tell
+// who signed nothing whether the issuer is trusted.
 func (i *issuer) keysFor(ctx context.Context, t *token) (found, error) {
 	now := i.v.o.Now()
 	i.mu.Lock()
@@ -101,29 +108,75 @@ func (i *issuer) keysFor(ctx context.Context, t *token) (found, error) {
 	if i.inflight == nil && (i.askedAt.IsZero() || now.Sub(i.askedAt) >= betweenAsks) {
 		i.fetch(now)
 	}
-	done := i.inflight
-	i.mu.Unlock()
-
-	if done != nil {
-		timeout := time.NewTimer(waitFor)
-		defer timeout.Stop()
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return nil, i.unavailable(ctx.Err())
-		case <-timeout.C:
-			return nil, i.unavailable(errors.New("it takes too long"))
-		}
+	none := func() error { return refuse(BadKey, "its key %q is none of the issuer's", shown(t.kid)) }
+	if now.Sub(i.keysAt) < freshFor {
+		i.mu.Unlock()
+		return nil, none()
 	}
-	i.mu.Lock()
+	if i.inflight != nil && i.waiting >= mostWaiting {
+		i.mu.Unlock()
+		return nil, i.unavailable(errors.New("too many requests wait for them"))
+	}
+	err := i.wait(ctx)
 	defer i.mu.Unlock()
 	switch list = i.fitting(t, i.v.o.Now()); {
+	case err != nil:
+		return nil, i.unavailable(err)
 	case len(list) > 0:
 		return list, nil
 	case i.failure != nil:
 		return nil, i.unavailable(i.failure)
 	}
-	return nil, refuse(BadKey, "its key %q is none of the issuer's", shown(t.kid))
+	return nil, none()
+}
+
+// wait waits until what is being fetched is there. mu is held, but not meanwhile.
+func (i *issuer) wait(ctx context.Context) (err error) {
+	done := i.inflight
+	if done == nil {
+		return nil
+	}
+	i.waiting++
+	i.mu.Unlock()
+	timeout := time.NewTimer(waitFor)
+	defer timeout.Stop()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-timeout.C:
+		err = errors.New("it takes too long")
+	}
+	i.mu.Lock()
+	i.waiting--
+	return err
+}
+
+// Prepare fetches the keys of issuers beside the requests, so that those need not
+// wait for them: of those whose keys are not known yet or will be old soon. It is
+// to be called again and again, and begins a few fetches each time.
+func (v *Verifier) Prepare(issuers []string) {
+	begun := 0
+	for _, of := range issuers[:min(len(issuers), maxIssuers)] {
+		if begun == mostBegun {
+			return
+		}
+		if v.issuer(of).renew() {
+			begun++
+		}
+	}
+}
+
+// renew asks the issuer if that is due, and reports whether it was.
+func (i *issuer) renew() bool {
+	now := i.v.o.Now()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.inflight != nil || now.Sub(i.keysAt) < renewAfter || now.Sub(i.askedAt) < retryAfter {
+		return false
+	}
+	i.fetch(now)
+	return true
 }
 
 func (i *issuer) unavailable(cause error) error {

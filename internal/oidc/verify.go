@@ -6,6 +6,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,11 +122,22 @@ func (v *Verifier) Verify(ctx context.Context, text string, trusts []Trust) (Acc
 	if err := t.isAccess(); err != nil { // before anything is fetched for it
 		return Access{}, err
 	}
+	var first error // before anything is fetched, either
+	from = slices.DeleteFunc(from, func(tr Trust) bool {
+		err := t.valid(tr.URL, tr.Audience, v.o.Now(), cmp.Or(tr.Leeway, defaultLeeway))
+		if first == nil {
+			first = err
+		}
+		return err != nil
+	})
+	if len(from) == 0 {
+		return Access{}, first
+	}
 	keys, err := v.issuer(from[0].URL).keysFor(ctx, t)
 	if err != nil {
 		return Access{}, err
 	}
-	var first error
+	first = nil
 	for _, trust := range from {
 		access, err := v.accept(ctx, t, keys, trust)
 		if err == nil {

@@ -131,8 +131,9 @@ func (d *directory) attend() {
 	tasks.Go(func() {
 		tick := time.NewTicker(tendEvery)
 		defer tick.Stop()
-		warned := false
+		warned, issuers := false, believed{}
 		for {
+			d.prepare(ctx, &issuers)
 			select {
 			case <-ctx.Done():
 				return

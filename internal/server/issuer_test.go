@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ type issuer struct {
 	url    string
 	ca     string // file
 	server *httptest.Server
+
+	asked atomic.Int32 // for keys
 
 	mu    sync.Mutex
 	down  bool
@@ -52,6 +55,7 @@ func newIssuer(t *testing.T) *issuer {
 		answer(w, map[string]any{"issuer": i.url, "jwks_uri": i.url + "/keys", "authorization_endpoint": i.url + "/authorize", "token_endpoint": i.url + "/token"})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, _ *http.Request) {
+		i.asked.Add(1)
 		i.mu.Lock()
 		defer i.mu.Unlock()
 		if i.down {

@@ -112,6 +112,37 @@ func (m accessTokens) scheme(t *tenant.Tenant) scim.AuthenticationScheme {
 	}
 }
 
+// believed are the issuers whose access tokens somebody accepts here.
+type believed struct {
+	known      bool
+	generation uint64 // of the registry
+	issuers    []string
+}
+
+// prepare has their keys ready before a token comes.
+func (d *directory) prepare(ctx context.Context, t *believed) {
+	if now := d.registry.Generation(); !t.known || now != t.generation {
+		ctx, cancel := context.WithTimeout(ctx, credentialTime)
+		defer cancel()
+		list, err := d.registry.Tenants(ctx)
+		if err != nil {
+			return // it is tried again
+		}
+		var urls []string
+		if d.s.Issuer != nil {
+			urls = append(urls, d.s.Issuer.URL)
+		}
+		for i := range list {
+			for _, is := range list[i].Issuers {
+				urls = append(urls, is.URL)
+			}
+		}
+		slices.Sort(urls)
+		*t = believed{true, now, slices.Compact(urls)}
+	}
+	d.verifier.Prepare(t.issuers)
+}
+
 // closed is the authenticator of a server whose configuration has no token, and
 // which is not open all the same.
 type closed struct{}

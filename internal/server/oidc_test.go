@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-scim/rollcall/internal/server"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 )
 
@@ -106,6 +107,39 @@ func TestAccessTokensDown(t *testing.T) {
 	if a = r.do("GET", "/scim/v2/Users", ""); a.status != http.StatusOK {
 		t.Errorf("the token of the configuration meanwhile: %d", a.status)
 	}
+}
+
+// TestAccessTokensDownCounts: an address may not make any number of requests wait
+// for keys, whatever tokens it makes up.
+func TestAccessTokensDownCounts(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	i.down = true
+	r, err := tryStartAs(t, func(s *server.Settings) { s.SetRefusals(3) }, i.environ()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	statuses := map[int]int{}
+	for range 8 {
+		statuses[r.do("GET", "/scim/v2/Users", "", "Authorization: Bearer "+i.access("read", nil)).status]++
+	}
+	if statuses[503] < 3 || statuses[429] < 3 || statuses[503]+statuses[429] != 8 {
+		t.Errorf("%v", statuses)
+	}
+}
+
+// TestAccessTokensPrepared: the keys of an issuer are there before its first token
+// is, also of one that a tenant names while the server runs.
+func TestAccessTokensPrepared(t *testing.T) {
+	t.Parallel()
+	i, own := newIssuer(t), newIssuer(t)
+	i.trust(own)
+	r := start(t, i.environ()...)
+	waitFor(t, "the server's issuer is asked", func() bool { return i.asked.Load() > 0 })
+	if _, err := r.srv.Registry().AddTenant(t.Context(), "acme", tenant.Settings{Issuers: []tenant.Issuer{{URL: own.url, Audience: "rollcall"}}}); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "the tenant's issuer is asked", func() bool { return own.asked.Load() > 0 })
 }
 
 // TestAccessTokensOfTenants: a tenant's own issuer opens the tenant alone; a claim

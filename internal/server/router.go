@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,6 +13,7 @@ import (
 	"github.com/rollcall-scim/rollcall/backend/facade"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/metrics"
+	"github.com/rollcall-scim/rollcall/internal/oidc"
 	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/compat"
@@ -110,7 +112,8 @@ func (srv *Server) enter(w http.ResponseWriter, r *http.Request, at place, x *ex
 	}
 	c, err := srv.mode.identify(r, at.tenant)
 	if err != nil {
-		if scim.AsError(err).Status != http.StatusUnauthorized {
+		refused, down := scim.AsError(err).Status == http.StatusUnauthorized, (*oidc.Unavailable)(nil)
+		if !refused && !errors.As(err, &down) { // who waits for keys counts as well: anybody can name an issuer
 			return err
 		}
 		if srv.gate.failed != nil {
@@ -118,7 +121,9 @@ func (srv *Server) enter(w http.ResponseWriter, r *http.Request, at place, x *ex
 				return instead
 			}
 		}
-		w.Header().Set("WWW-Authenticate", auth.Challenge(realm, err))
+		if refused {
+			w.Header().Set("WWW-Authenticate", auth.Challenge(realm, err))
+		}
 		return err
 	}
 	x.caller, x.tenant = c, c.home()

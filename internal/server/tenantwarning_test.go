@@ -26,7 +26,7 @@ func TestOpenWarns(t *testing.T) {
 	if a := s.with(strings.TrimSpace(out)[1:], "POST", "/scim/v2/Users", `{"userName":"lost"}`); a.status != 401 {
 		t.Errorf("with all of it but the first letter: %d", a.status)
 	}
-	if _, _, errs = s.run("tenant", "set", "default", `issuers=[{"url":"https://idp.example.com","audience":"rollcall"}]`); !strings.Contains(errs, still) {
+	if _, _, errs = s.run("tenant", "set", "default", `issuers=[{"url":"https://127.0.0.1:9","audience":"rollcall"}]`); !strings.Contains(errs, still) {
 		t.Errorf("an issuer: %s", errs)
 	}
 	if n := strings.Count(r.log.String(), noticed); n != 1 {
@@ -38,9 +38,9 @@ func TestOpenWarns(t *testing.T) {
 // unless something tells them apart.
 func TestSharedIssuers(t *testing.T) {
 	t.Parallel()
-	r := start(t, "ROLLCALL_OIDC_ISSUER=https://idp.example.com", "ROLLCALL_OIDC_AUDIENCE=own", "ROLLCALL_OIDC_TENANT_CLAIM=org")
+	r := start(t, "ROLLCALL_OIDC_ISSUER=https://127.0.0.1:9", "ROLLCALL_OIDC_AUDIENCE=own", "ROLLCALL_OIDC_TENANT_CLAIM=org", "ROLLCALL_OUTBOUND_ALLOW=127.0.0.1")
 	s := &served{r, []string{"ROLLCALL_DATA_DIR=" + r.data}}
-	s.must("tenant", "add", "acme", `issuers=[{"url":"https://idp.example.com","audience":"rollcall"},{"url":"https://idp.example.com","audience":"claim","tenantClaim":"org"},{"url":"https://idp.example.com","audience":"app","clients":["a"]}]`)
+	s.must("tenant", "add", "acme", `issuers=[{"url":"https://127.0.0.1:9","audience":"rollcall"},{"url":"https://127.0.0.1:9","audience":"claim","tenantClaim":"org"},{"url":"https://127.0.0.1:9","audience":"app","clients":["a"]}]`)
 	s.must("tenant", "add", "globex")
 	for issuer, want := range map[string]string{
 		`"audience":"rollcall"`:                                        "globex and acme",
@@ -56,7 +56,7 @@ func TestSharedIssuers(t *testing.T) {
 		`"audience":"own","tenantClaim":"org"`:                         "",
 		`"audience":"own","tenantClaim":"org","tenantValue":"initech"`: "server's own issuer",
 	} {
-		code, _, errs := s.run("tenant", "set", "globex", `issuers=[{"url":"https://idp.example.com",`+issuer+`}]`)
+		code, _, errs := s.run("tenant", "set", "globex", `issuers=[{"url":"https://127.0.0.1:9",`+issuer+`}]`)
 		if warned := strings.Contains(errs, "warning: "); code != 0 || warned != (want != "") || !strings.Contains(errs, want) {
 			t.Errorf("%s: exit %d, %s\nwant %q", issuer, code, errs, want)
 		}

@@ -26,3 +26,11 @@ func (r *Registry) Alone(ctx context.Context) (bool, error) {
 		}
 	}
 }
+
+// Generation is a number that is another one after each change of tenants and
+// tokens that the registry has noticed, and may be another one without any.
+func (r *Registry) Generation() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.generation
+}
