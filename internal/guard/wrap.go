@@ -97,6 +97,9 @@ func (d *guarded) create(ctx context.Context, b scim.Backend, r *scim.Resource) 
 
 // watched sends a Watch with a write, and tells what came of it.
 func (d *guarded) watched(ctx context.Context, inBatch bool, write func(context.Context) (*scim.Resource, error)) (*scim.Resource, error) {
+	if scim.IsUndo(ctx) { // it takes from nobody what he had before the request
+		return write(ctx)
+	}
 	w := &Watch{rules: d.rules}
 	out, err := write(with(ctx, w))
 	if err == nil {

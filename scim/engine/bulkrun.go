@@ -168,11 +168,15 @@ func (r *bulkRun) group(e *Engine, group []int) {
 	}
 	// All wait for each other: where one fails, none is what was asked for, also
 	// when it failed because time is up.
-	undo := context.WithoutCancel(r.c.ctx)
+	undo := scim.WithUndo(context.WithoutCancel(r.c.ctx))
 	for _, i := range group {
 		op := r.ops[i]
 		if op.id != "" {
-			e.do(undo, Request{Method: "DELETE", Base: r.c.req.Base, Path: resourcePath(op.typ, op.id)})
+			resp := e.do(undo, Request{Method: "DELETE", Base: r.c.req.Base, Path: resourcePath(op.typ, op.id)})
+			if err := resp.Err; err != nil && resp.Status != 404 {
+				op.err = &scim.Error{Status: 500, Err: err, Detail: fmt.Sprintf("the circular references of this operation can't be resolved, "+
+					"and %s/%s, which was created for it, could not be deleted again (RFC 7644 §3.7.1)", op.typ.Name, op.id)}
+			}
 		}
 		if !op.failed() {
 			op.fail(circular(broken))

@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		"approved number":  testApprovedNumber,
 		"stored":           testStored,
 		"omitted":          testOmitted,
+		"circle":           testCircle,
 		"warn":             testWarn,
 		"percent":          testPercent,
 		"prune":            testPrune,
