@@ -10,6 +10,9 @@ import (
 // they stand: tokens that this program makes, and JSON Web Tokens (RFC 7519).
 // Parts that are percent-encoded are masked whole if they hold one.
 func Conceal(s string) string {
+	if len(s) < leastLength {
+		return s
+	}
 	s = concealPlain(s)
 	if strings.IndexByte(s, '%') < 0 {
 		return s
@@ -38,10 +41,15 @@ var encodedPart = regexp.MustCompile(`[^/?&=;,\s"%]*%[^/?&=;,\s"]*`)
 const (
 	managedHead, fileHead, jwtHead = "rc_", "rollcall_", "eyJ"
 	leastDigits, leastJWT          = 20, 30
+
+	leastLength = len(managedHead) + leastDigits
 )
 
 // concealPlain is Conceal without percent-encoding.
 func concealPlain(s string) string {
+	if len(s) < leastLength || strings.IndexByte(s, '_') < 0 && strings.IndexByte(s, 'J') < 0 {
+		return s // as nearly all texts are
+	}
 	if strings.Contains(s, managedHead) {
 		s = concealAll(s, managedHead, tokenLength)
 	}
