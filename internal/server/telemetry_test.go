@@ -66,7 +66,9 @@ func TestMetricsDirectory(t *testing.T) {
 	r.wantSeries(all, `rollcall_failing_people{client="okta"}`, "2")
 	r.wantSeries(all, `rollcall_backend_duration_seconds_count{operation="get"}`, "1")
 	r.wantSeries(all, "rollcall_commit_writes_sum", all["rollcall_commit_writes_count"]) // nothing was written at the same time
-	r.wantSeries(all, `rollcall_database_connections{state="in_use"}`, "0")
+	if n := all[`rollcall_database_connections{state="in_use"}`]; n != "0" && n != "1" { // the audit log may be about to be sealed
+		t.Errorf("%q connections are in use", n)
+	}
 	r.wantSeries(all, "rollcall_tokens_live", "0")
 	if lag, err := strconv.ParseFloat(all["rollcall_audit_lag_seconds"], 64); err != nil || lag < 0 || lag > 60 {
 		t.Errorf("the audit log lags by %q", all["rollcall_audit_lag_seconds"])
