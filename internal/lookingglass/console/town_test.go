@@ -69,7 +69,7 @@ func newTown(t testing.TB, change ...func(*console.Options)) *town {
 	for _, name := range []string{"default", "acme"} {
 		of := must(w.Registry.Tenant(t.Context(), name))
 		store := w.DB.For(*of)
-		e := must(engine.New(guards.Wrap(of, store), engine.Config{Types: types, Profile: profile, Tenant: name, CursorKeys: func() [][]byte { return keys }}))
+		e := must(engine.New(guards.Wrap(of, store, types), engine.Config{Types: types, Profile: profile, Tenant: name, CursorKeys: func() [][]byte { return keys }}))
 		types = e.Types()
 		w.realms[name] = console.Realm{Tenant: of, Engine: e, Store: store, Audit: store.Audit(),
 			Base: func(*http.Request) string { return "https://scim.example/t/" + name + "/scim/v2" },
