@@ -123,7 +123,7 @@ func alphanumeric(c byte) bool {
 // credential. All that it holds comes from what is looked at here.
 func (r *redaction) strays(x *Exchange) bool {
 	in := func(s string) bool { return Conceal(s) != s }
-	if in(x.ID) || in(x.Method) || in(x.Path) || in(x.Local) || in(x.Query) || in(x.Name) || x.Fault != nil && in(x.Fault.Detail) {
+	if in(x.ID) || in(x.Method) || in(x.Path) || in(x.Local) || in(x.Query) || in(x.Name) || in(x.Client.How) || x.Fault != nil && in(x.Fault.Detail) {
 		return true
 	}
 	for _, m := range [...]*Message{&x.Request, &x.Response} {

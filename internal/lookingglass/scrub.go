@@ -18,6 +18,11 @@ func (r *redaction) clean(s string) string {
 	if r.strayed {
 		s = Conceal(s)
 	}
+	if len(r.secrets) > 1 { // one that begins as another does, as JSON Web Tokens do, is masked whole
+		for _, secret := range r.secrets {
+			s = strings.ReplaceAll(s, secret, mask)
+		}
+	}
 	for _, secret := range r.secrets {
 		head := secret[:min(len(secret), telltale)]
 		at := strings.Index(s, head)
