@@ -35,7 +35,7 @@ func ok(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, `{}`)
 }
 
-// TestT21Dial is T21: a name that resolves to this machine is not connected to,
+// TestT21Dial is T21 and covers SEC-024: a name that resolves to this machine is not connected to,
 // unless the operator says so.
 func TestT21Dial(t *testing.T) {
 	t.Parallel()

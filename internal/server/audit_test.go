@@ -15,7 +15,7 @@ import (
 	"github.com/rollcall-scim/rollcall/internal/server"
 )
 
-// TestAuditCommands does what docs/audit.md says, on both databases, while a
+// TestAuditCommands covers SEC-023: it does what docs/audit.md says, on both databases, while a
 // server runs and when none does.
 func TestAuditCommands(t *testing.T) {
 	t.Run("SQLite", func(t *testing.T) {

@@ -259,7 +259,7 @@ func (c *heldClient) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// TestRate bounds the requests of managed tokens, and of configured ones only if
+// TestRate covers HTTP-028: it bounds the requests of managed tokens, and of configured ones only if
 // that is set.
 func TestRate(t *testing.T) {
 	everywhere(t, func(t *testing.T, s *served) {

@@ -71,8 +71,9 @@ func (s *served) made(token, path, body string) (id string) {
 	return r.ID
 }
 
-// TestTenants covers TEN-001 to TEN-008, SEC-018 and T8: two tenants in one
-// server never see each other, whichever way they are named.
+// TestTenants covers TEN-001, TEN-002, TEN-003, TEN-004, TEN-005, TEN-006,
+// TEN-007, TEN-008, COM-006, SEC-018 and T8: two tenants in one server never see
+// each other, whichever way they are named.
 func TestTenants(t *testing.T) {
 	everywhere(t, func(t *testing.T, s *served) {
 		s.must("tenant", "add", "acme")
@@ -176,7 +177,7 @@ func TestTenants(t *testing.T) {
 	})
 }
 
-// TestScopes covers SEC-004: what a token may not do is refused by the resource
+// TestScopes covers SEC-004 and SEC-010: what a token may not do is refused by the resource
 // type and what is done with it, of Bulk each operation by itself.
 func TestScopes(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,8 @@ import (
 // scannable is what a scanner of source code would look for.
 var scannable = regexp.MustCompile(`\brc_[0-9A-Za-z]{49}\b`)
 
+// TestSecret covers SEC-009 with the tests of issuing: 256 random bits, kept as
+// a hash and found by it.
 func TestSecret(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
