@@ -118,7 +118,7 @@ func TestRollingUpgrade(t *testing.T) {
 			if program != nil {
 				s.SetMigrations(program)
 			}
-		}, append(environ, "ROLLCALL_DATABASE_URL="+db, "ROLLCALL_BASE_URL=https://id.example.com", "ROLLCALL_DRAIN=500ms", "ROLLCALL_LOG_LEVEL=WARN")...)
+		}, append(environ, "ROLLCALL_DATABASE_URL="+db, "ROLLCALL_BASE_URL=https://id.example.com", "ROLLCALL_DRAIN=2s", "ROLLCALL_LOG_LEVEL=WARN")...)
 		if err != nil {
 			t.Fatal(err)
 		}
