@@ -70,5 +70,6 @@ func (srv *Server) finish(r *http.Request, path string, out *recorder, x *exchan
 }
 
 // watch adds an observer of all requests that are answered from now on. It must
-// not block. All are added before the server serves.
+// not block. All are added before the server listens: it answers 503 while what it
+// serves can't be opened yet.
 func (srv *Server) watch(f func(*finished)) { srv.watchers = append(srv.watchers, f) }

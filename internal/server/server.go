@@ -81,6 +81,7 @@ func Open(ctx context.Context, s Settings, log *slog.Logger) (srv *Server, err e
 		}
 	}()
 	srv.telemetry = told
+	srv.watch(srv.count)
 	if os.Getenv("GOMEMLIMIT") == "" && s.MemoryLimit > 0 {
 		debug.SetMemoryLimit(s.MemoryLimit)
 	}

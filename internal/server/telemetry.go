@@ -83,7 +83,6 @@ func (srv *Server) describe() {
 			t.metrics.Tokens(d.liveTokens)
 			t.metrics.Lag(d.unsealed)
 		}
-		srv.watch(srv.count)
 	})
 }
 
