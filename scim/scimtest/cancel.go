@@ -70,7 +70,8 @@ func testContext(t *testing.T, s *suite) {
 	cancel()
 	late, stop := context.WithDeadline(c.Context(), time.Now().Add(-time.Second))
 	defer stop()
-	idle := runtime.NumGoroutine()
+	mine := goroutines(c.Name())
+	defer mine.label(c.Context())()
 	const rounds = 40
 	for name, call := range calls {
 		for range rounds {
@@ -127,17 +128,17 @@ func testContext(t *testing.T, s *suite) {
 	}
 
 	// On a machine with other work they may end slowly, as long as they do.
-	least := runtime.NumGoroutine()
+	least := mine.count()
 	for deadline := time.Now().Add(3 * time.Second); ; <-time.After(time.Millisecond) {
-		n := runtime.NumGoroutine()
-		if n < idle+rounds/2 {
+		n := mine.count()
+		if n < rounds/2 {
 			return
 		}
 		if n < least {
 			least, deadline = n, time.Now().Add(3*time.Second)
 		}
 		if time.Now().After(deadline) {
-			c.broken("no goroutine outlives its call", "%d goroutines, %d before", n, idle)
+			c.broken("no goroutine outlives its call", "%d are left of %d calls", n, rounds*(len(calls)+2))
 			return
 		}
 	}
