@@ -38,7 +38,7 @@ func Database(t testing.TB) string {
 		if shared.url = os.Getenv("ROLLCALL_TEST_POSTGRES"); shared.url != "" {
 			return
 		}
-		if shared.server, shared.err = New(Options{}); shared.err == nil {
+		if shared.server, shared.err = New(Options{NoFsync: true}); shared.err == nil {
 			shared.url = shared.server.URL("postgres")
 		}
 	})

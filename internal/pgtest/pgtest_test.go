@@ -22,7 +22,10 @@ func TestDatabase(t *testing.T) {
 		t.Error("two tests share a database")
 	}
 	pgtest.Exec(t, a, `CREATE TABLE t (n integer)`)
-	pgtest.Exec(t, b, `CREATE TABLE t (n integer)`)
+	pgtest.Exec(t, b, `CREATE TABLE t (n integer)`, `INSERT INTO t VALUES (4711)`)
+	if dump := pgtest.Dump(t, b); !strings.Contains(dump, "4711") || strings.Contains(pgtest.Dump(t, a), "4711") {
+		t.Error(dump)
+	}
 }
 
 func TestServer(t *testing.T) {
