@@ -168,7 +168,7 @@ func (s *Server) make(o Options) error {
 	s.port = port
 	settings := []string{
 		"listen_addresses='127.0.0.1'", fmt.Sprintf("port=%d", port), fmt.Sprintf("unix_socket_directories='%s'", s.dir),
-		"max_connections=300", "shared_buffers='64MB'", "logging_collector=off", "jit=off",
+		"max_connections=300", "shared_buffers='64MB'", "logging_collector=off",
 	}
 	if o.NoFsync {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
