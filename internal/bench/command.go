@@ -48,6 +48,7 @@ func (f populationFlags) population() Population {
 type loadFlags struct {
 	populationFlags
 	Only     []string      `name:"only" placeholder:"NAME,…" help:"scenarios, comma-separated, * for anything (default: all): get, username-eq, externalid-eq, email-co, list-first, list-deep, list-cursor, group-get, group-members, create, create-one, patch-active, put, bulk, delete, group-add, member-race, replace-members, noise"`
+	Sample   int           `name:"sample" placeholder:"N" help:"look up so many people of a population that is there, and not all, which takes long with millions"`
 	Workers  int           `name:"workers" placeholder:"N" help:"clients that read (default: 8)"`
 	Writers  int           `name:"writers" placeholder:"N" help:"clients that create (default: 32)"`
 	Fillers  int           `name:"fillers" placeholder:"N" help:"clients that build the population (default: 4)"`
@@ -63,7 +64,7 @@ type loadFlags struct {
 }
 
 func (f loadFlags) options(sys System) Options {
-	o := Options{Population: f.population(), Only: f.Only, Workers: f.Workers, Writers: f.Writers, Fillers: f.Fillers, Time: f.Time, Requests: f.Requests,
+	o := Options{Population: f.population(), Only: f.Only, Sample: f.Sample, Workers: f.Workers, Writers: f.Writers, Fillers: f.Fillers, Time: f.Time, Requests: f.Requests,
 		Rounds: f.Rounds, Warm: f.Warm, Timeout: f.Timeout, Deadline: f.Deadline, Fsync: f.Fsync, PIDs: f.PIDs, Out: sys.Stdout}
 	if t, ok := sys.Stderr.(*os.File); ok {
 		if info, err := t.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {

@@ -84,6 +84,12 @@ func (s *side) wrong(what string, err error) error { return fmt.Errorf("%s: %s: 
 // fill creates what is missing of the population.
 func (s *side) fill(ctx context.Context) error {
 	p := s.o.Population
+	if some := s.o.Sample; s.existing && some > 0 && some < p.Users && s.has.Filter {
+		if err := s.learnSome(ctx, some); err != nil {
+			return s.wrong("can't look up the population", err)
+		}
+		return nil
+	}
 	if s.existing {
 		if err := s.learn(ctx); err != nil {
 			return s.wrong("can't read the population", err)

@@ -17,6 +17,7 @@ type Options struct {
 	Population // Name "": a random one. Users: 10,000, Memberships: 20,000, Largest: 1,000, GroupSize: 200
 
 	Only     []string      // scenarios; none: all
+	Sample   int           // of the people of a population that is there, so many at random are looked up in place of all; 0: all
 	Workers  int           // clients that read; 8
 	Writers  int           // clients that create; 32
 	Fillers  int           // clients that build the population; 4
@@ -62,7 +63,7 @@ func (o *Options) defaults() error {
 	if !validName.MatchString(o.Name) {
 		return fmt.Errorf("the name %q must be 1 to 24 lower-case letters and digits", printable(o.Name))
 	}
-	if o.Users < 0 || o.Memberships < 0 || o.Largest < 0 || o.GroupSize < 0 || o.Workers < 0 || o.Writers < 0 || o.Requests < 0 ||
+	if o.Users < 0 || o.Memberships < 0 || o.Largest < 0 || o.GroupSize < 0 || o.Workers < 0 || o.Writers < 0 || o.Requests < 0 || o.Sample < 0 ||
 		o.Rounds < 0 || o.Time < 0 || o.Warm < 0 || o.Timeout < 0 || o.Deadline < 0 {
 		return errors.New("a number is negative")
 	}

@@ -33,7 +33,7 @@ func reads() []scenario {
 		{name: "list-deep", title: "a page of 100 in the last hundredth, by index", one: true, needs: needsIndex, prepare: func(ctx context.Context, s *side) (*work, error) {
 			return s.pageAt(ctx, func(total int) int { return max(1, total-99-rand.IntN(total/100+1)) })
 		}},
-		{name: "list-cursor", title: "a page of 100, by cursor, at a depth of", one: true, indexed: true, needs: func(s *side) string {
+		{name: "list-cursor", all: true, title: "a page of 100, by cursor, at a depth of", one: true, indexed: true, needs: func(s *side) string {
 			if !s.has.Cursor {
 				return "the server has no cursors"
 			}
@@ -88,7 +88,7 @@ func lookUp(name, title string, yard bool, filter func(s *side, n int) string) s
 	return scenario{name: name, title: title, indexed: true, yard: yard, one: !yard, needs: needsFilter,
 		prepare: func(ctx context.Context, s *side) (*work, error) {
 			next := func(_, n int) request {
-				query := "/Users?filter=" + url.QueryEscape(filter(s, rand.IntN(len(s.ids))))
+				query := "/Users?filter=" + url.QueryEscape(filter(s, rand.IntN(s.o.Population.Users)))
 				if !yard {
 					query += "&count=10"
 				}

@@ -16,6 +16,7 @@ type scenario struct {
 	indexed     bool // an index answers it: it must not grow with the directory
 	yard        bool // the yardstick is measured at the same number of GETs
 	one         bool // by one worker
+	all         bool // a sample of the people does not do
 	writers     bool // by as many workers as write
 
 	// needs says why a server can't be asked for this; "": it can.
@@ -104,6 +105,9 @@ func (sc scenario) open(ctx context.Context, s *side) (*work, error) {
 			return nil, absent("the yardstick has nothing like it")
 		}
 		return &work{next: func(int, int) request { return request{method: http.MethodGet, path: ""} }}, nil
+	}
+	if sc.all && s.who != nil {
+		return nil, absent("only a sample of the people is known")
 	}
 	if sc.needs != nil {
 		if why := sc.needs(s); why != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -27,6 +28,7 @@ type side struct {
 	began    bool // something may have been written
 	existing bool // the population was there before
 	ids      []string
+	who      []int             // the numbers of ids, where only a sample of the people is known; nil: 0, 1, 2 …
 	cursors  []string          // of the pages of pageSize, in order; learned at need
 	groups   map[string]string // id by displayName, of those that scenarios use
 	marker   string            // id of the marker
@@ -188,6 +190,33 @@ func (s *side) learn(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// learnSome looks up the ids of some of the population's people, at random: a
+// list of all takes long where there are millions.
+func (s *side) learnSome(ctx context.Context, some int) error {
+	s.ids, s.who = nil, nil
+	for len(s.ids) < some {
+		n := rand.IntN(s.o.Population.Users)
+		id, err := s.find(ctx, "/Users", "userName", s.o.Population.userName("", n))
+		if err != nil {
+			return err
+		}
+		if id == "" {
+			return fmt.Errorf("the population is damaged: %s is missing", s.o.Population.userName("", n))
+		}
+		s.ids, s.who = append(s.ids, id), append(s.who, n)
+		s.o.progress.show("looking up people: %d of %d", len(s.ids), some)
+	}
+	return nil
+}
+
+// number returns the number of the person whose id is ids[i].
+func (s *side) number(i int) int {
+	if s.who == nil {
+		return i
+	}
+	return s.who[i]
 }
 
 // known returns how many of the population's people have an id.

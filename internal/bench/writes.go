@@ -31,7 +31,7 @@ func writes() []scenario {
 			var round atomic.Int64 // each PUT differs from the one before
 			next := func(worker, _ int) request {
 				n := turn(worker)
-				return request{method: http.MethodPut, path: "/Users/" + url.PathEscape(s.ids[n]), body: s.bodies.person("", n, false, int(round.Add(1)%499)+1)}
+				return request{method: http.MethodPut, path: "/Users/" + url.PathEscape(s.ids[n]), body: s.bodies.person("", s.number(n), false, int(round.Add(1)%499)+1)}
 			}
 			_, err := s.try(ctx, next(0, 0))
 			return &work{next: next}, err
