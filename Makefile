@@ -118,6 +118,7 @@ bench: build
 	dist/rollcall bench self --json dist/bench.json $(BENCHFLAGS)
 	dist/rollcall bench facade
 	dist/rollcall bench glass
+	dist/rollcall bench neighbour
 
 # The same with a million people and ten million memberships, which take some
 # 10 GB and are kept between runs; and what has grown since 10,000 people.

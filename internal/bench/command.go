@@ -21,6 +21,7 @@ type Command struct {
 	Yardstick yardstickCommand `cmd:"" help:"Serve the yardstick: a bare server that checks a token and answers everything with 1.5 KB."`
 	Facade    rigCommand       `cmd:"" help:"Measure what the façade adds to a PactFlow, over the emulator."`
 	Glass     rigCommand       `cmd:"" help:"Measure what the Looking Glass costs."`
+	Neighbour turnCommand      `cmd:"" help:"Measure what a tenant at ten times its limit costs another tenant."`
 }
 
 // System is what Command uses of the program around it.
@@ -115,10 +116,14 @@ type yardstickCommand struct {
 }
 
 type rigCommand struct {
-	Workers int           `name:"workers" placeholder:"N" help:"clients (default: 8)"`
-	Time    time.Duration `name:"time" placeholder:"DURATION" help:"length of one round (default: 2s)"`
-	Rounds  int           `name:"rounds" placeholder:"N" help:"rounds of each scenario (default: 3)"`
-	Binary  string        `name:"binary" placeholder:"FILE" help:"program to measure (default: this one)"`
+	Workers int `name:"workers" placeholder:"N" help:"clients (default: 8)"`
+	turnCommand
+}
+
+type turnCommand struct {
+	Time   time.Duration `name:"time" placeholder:"DURATION" help:"length of one round (default: 2s)"`
+	Rounds int           `name:"rounds" placeholder:"N" help:"rounds of each scenario (default: 3)"`
+	Binary string        `name:"binary" placeholder:"FILE" help:"program to measure (default: this one)"`
 }
 
 // errWrong is the end of a run that measured what it should, in which some
@@ -149,6 +154,9 @@ func (c *Command) Do(ctx context.Context, name string, sys System) error {
 		return err
 	case "glass":
 		_, err := c.Glass.rig(sys, self).Glass(ctx)
+		return err
+	case "neighbour":
+		_, err := c.Neighbour.rig(sys, self).Neighbour(ctx)
 		return err
 	}
 	return c.Run.run(ctx, sys, self)
@@ -272,5 +280,11 @@ func (f *compareCommand) run(sys System) error {
 }
 
 func (f *rigCommand) rig(sys System, self string) *Rig {
-	return &Rig{Binary: cmp.Or(f.Binary, self), Workers: f.Workers, Time: f.Time, Rounds: f.Rounds, Out: sys.Stdout, Stderr: sys.Stderr}
+	r := f.turnCommand.rig(sys, self)
+	r.Workers = f.Workers
+	return r
+}
+
+func (f *turnCommand) rig(sys System, self string) *Rig {
+	return &Rig{Binary: cmp.Or(f.Binary, self), Time: f.Time, Rounds: f.Rounds, Out: sys.Stdout, Stderr: sys.Stderr}
 }

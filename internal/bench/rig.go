@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Rig measures parts of this program that need more than one server: what a
-// façade adds to the application behind it, and what the Looking Glass costs.
+// Rig measures parts of this program that need more than one server or tenant:
+// what a façade adds to the application behind it, what the Looking Glass costs,
+// and what one tenant costs another.
 type Rig struct {
 	Binary  string        // the program; required
 	Workers int           // 0: 8

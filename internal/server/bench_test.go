@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,6 +72,23 @@ func TestBenchSelf(t *testing.T) {
 	out, err = bench(t, nil, "compare", file, file)
 	if err != nil || !strings.Contains(out, "1.00 ×") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestBenchNeighbour measures two tenants in turns too short to say anything.
+func TestBenchNeighbour(t *testing.T) {
+	t.Parallel()
+	out, err := bench(t, []string{"ROLLCALL_TOKEN=another-token-than-that-of-the-bench"}, "neighbour", "--rounds", "1", "--time", "200ms")
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"beside a loud tenant, GET by id", "beside a loud tenant, PATCH", "the noise of that, GET by id", "figures,"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output lacks %q:\n%s", want, out)
+		}
+	}
+	if line := regexp.MustCompile(`the loud tenant +(\d+)/s, of which (\d+)/s are not 429`).FindStringSubmatch(out); line == nil || len(line[1]) != 3 || len(line[2]) > 3 {
+		t.Errorf("%q:\n%s", line, out)
 	}
 }
 
