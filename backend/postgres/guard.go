@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -78,8 +79,6 @@ func (t *session) effects(list []member) []guard.Member {
 // judged is the transaction of a write for who judges it.
 type judged struct{ t *session }
 
-func (j judged) Now() time.Time { return j.t.db.now() }
-
 // findSQL finds resources by type and id, or by type and the value of a path.
 const findSQL = `SELECT x.pk, x.type, x.id FROM unnest($2::text[], $3::text[]) AS n (type, id) CROSS JOIN LATERAL (
 		SELECT r.pk, r.type, r.id FROM resources r WHERE r.tenant = $1 AND r.id = n.id AND r.type = n.type ORDER BY r.id LIMIT 1) x
@@ -128,17 +127,41 @@ const underSQL = `WITH RECURSIVE down (pk) AS (
 		SELECT m.member FROM down JOIN members m ON m.tenant = $1 AND m.grp = down.pk
 	) SELECT d.pk FROM down d JOIN resources r ON r.tenant = $1 AND r.pk = d.pk WHERE r.type = '` + guard.People + `' LIMIT $3`
 
-// sinceSQL is guard.Since, as of $2 with the clock at $3.
-const sinceSQL = `greatest($2::bigint, (SELECT CASE WHEN g.until <= $3::bigint THEN greatest(g.floor, g.until) ELSE g.floor END
+// nowSQL is the clock of the database, which all instances share, as milliseconds;
+// $2 is NULL but in tests. It is that of the statement: later than a lock that was
+// waited for before.
+const nowSQL = `coalesce($2::bigint, (extract(epoch FROM statement_timestamp()) * 1000)::bigint)`
+
+// clock is what the second argument of statements with nowSQL is.
+func (db *DB) clock() *int64 {
+	if db.o.DatabaseNow == nil {
+		return nil
+	}
+	now := db.o.DatabaseNow().UnixMilli()
+	return &now
+}
+
+// sinceSQL is guard.Since of a span of $3 milliseconds.
+const sinceSQL = `greatest(` + nowSQL + ` - $3::bigint, (SELECT CASE WHEN g.until <= ` + nowSQL + ` THEN greatest(g.floor, g.until) ELSE g.floor END
 	FROM guards g WHERE g.tenant = $1))`
+
+// earlierSQL is how many people were there before that span, if those are fewer
+// than $4. Either those who came since are few, or those of before, or neither are:
+// so many are looked at in vain.
+const earlierSQL = `coalesce(` + totalSQL + ` - nullif(` + newerSQL + ` LIMIT 100) x), 100), nullif(` + olderSQL + ` LIMIT 100) x), 100),
+	` + totalSQL + ` - nullif(` + newerSQL + ` LIMIT $4) x), $4::bigint), ` + olderSQL + ` LIMIT $4) x))`
+
+const (
+	totalSQL = `(SELECT coalesce(sum(c.n), 0)::bigint FROM counts c WHERE c.tenant = $1 AND c.type = '` + guard.People + `')`
+	newerSQL = `(SELECT count(*) FROM (SELECT 1 FROM resources r WHERE r.tenant = $1 AND r.type = '` + guard.People + `' AND r.created > (` + nowSQL + ` - $3::bigint) * 1000`
+	olderSQL = `(SELECT count(*) FROM (SELECT 1 FROM resources r WHERE r.tenant = $1 AND r.type = '` + guard.People + `' AND r.created <= (` + nowSQL + ` - $3::bigint) * 1000`
+)
 
 // Tally is exact where the transaction has the tenant to itself, see alone. The
 // people are counted by statements that begin after that.
 func (j judged) Tally(ctx context.Context, y guard.Tally) (c guard.Count, err error) {
 	t := j.t
-	if len(y.Back) > 0 {
-		t.later(`DELETE FROM guard_people WHERE tenant = $1 AND cause = $2 AND person = ANY($3::bigint[])`, t.tenant, y.Cause, y.Back)
-	}
+	t.giveBack(y)
 	if len(y.Lost)+len(y.Under) == 0 {
 		return c, nil
 	}
@@ -165,19 +188,24 @@ func (j judged) Tally(ctx context.Context, y guard.Tally) (c guard.Count, err er
 	people = slices.Compact(people)
 	more := len(people) > most // those who are left are too many, whoever they are
 	people = people[:min(len(people), most)]
-	now := t.db.now()
-	since := now.Add(-y.Span).UnixMilli()
 	t.laterEach(`SELECT count(*) FROM unnest($4::bigint[]) AS u (pk) WHERE NOT EXISTS (
 		SELECT 1 FROM guard_people p WHERE p.tenant = $1 AND p.person = u.pk AND p.time > `+sinceSQL+`)`,
-		func(rows pgx.Rows) error { return rows.Scan(&c.New) }, t.tenant, since, now.UnixMilli(), people)
-	t.later(`INSERT INTO guard_people (tenant, person, cause, time) SELECT $1, u.pk, $2, $3 FROM unnest($4::bigint[]) AS u (pk)
-		ON CONFLICT (tenant, person, cause) DO UPDATE SET time = excluded.time`, t.tenant, y.Cause, now.UnixMilli(), people)
-	t.counted(&c.State, since, now, most)
+		func(rows pgx.Rows) error { return rows.Scan(&c.New) }, t.tenant, t.db.clock(), y.Span.Milliseconds(), people)
+	t.later(`INSERT INTO guard_people (tenant, person, cause, time) SELECT $1, u.pk, $3, `+nowSQL+` FROM unnest($4::bigint[]) AS u (pk)
+		ON CONFLICT (tenant, person, cause) DO UPDATE SET time = excluded.time`, t.tenant, t.db.clock(), y.Cause, people)
+	t.counted(&c.State, y.Span, most, y.Enough)
 	err = t.flush(ctx)
 	if more {
 		c.New++
 	}
 	return c, err
+}
+
+// giveBack queues what forgets what is undone.
+func (t *session) giveBack(y guard.Tally) {
+	if len(y.Back) > 0 {
+		t.later(`DELETE FROM guard_people WHERE tenant = $1 AND cause = $2 AND person = ANY($3::bigint[])`, t.tenant, y.Cause, y.Back)
+	}
 }
 
 // decisions queues what reads what operators decided, and what was held since.
@@ -192,49 +220,59 @@ func (t *session) decisions(s *guard.State) {
 	}, t.tenant)
 }
 
-// counted queues what counts people up to most and what an approval lets pass.
-func (t *session) counted(s *guard.State, since int64, now time.Time, most int) {
+// counted queues what counts people up to most and what an approval lets pass, and
+// those who were there before the span up to enough.
+func (t *session) counted(s *guard.State, span time.Duration, most, enough int) {
+	now, ms := t.db.clock(), span.Milliseconds()
 	t.laterEach(`SELECT count(*) FROM (SELECT DISTINCT p.person FROM guard_people p WHERE p.tenant = $1 AND p.time > `+sinceSQL+`
 		LIMIT $4 + coalesce((SELECT g.people FROM guards g WHERE g.tenant = $1), 0)) x`,
-		func(rows pgx.Rows) error { return rows.Scan(&s.People) }, t.tenant, since, now.UnixMilli(), most)
+		func(rows pgx.Rows) error { return rows.Scan(&s.People) }, t.tenant, now, ms, most)
 	t.laterEach(`SELECT p.time FROM guard_people p WHERE p.tenant = $1 AND p.time > `+sinceSQL+` ORDER BY p.time LIMIT 1`, func(rows pgx.Rows) error {
 		var oldest int64
 		err := rows.Scan(&oldest)
 		s.Oldest = fromMillis(oldest)
 		return err
-	}, t.tenant, since, now.UnixMilli())
-	t.laterEach(`SELECT coalesce(sum(n), 0)::bigint FROM counts WHERE tenant = $1 AND type = '`+guard.People+`'`,
-		func(rows pgx.Rows) error { return rows.Scan(&s.Total) }, t.tenant)
+	}, t.tenant, now, ms)
+	t.laterEach(`SELECT `+nowSQL+`, `+totalSQL+`, `+earlierSQL, func(rows pgx.Rows) error {
+		var now int64
+		err := rows.Scan(&now, &s.Total, &s.Settled)
+		s.Now = fromMillis(now)
+		return err
+	}, t.tenant, now, ms, enough)
 }
 
 // BreakerState implements guard.Store.
-func (s *Store) BreakerState(ctx context.Context, since time.Time, most int) (st guard.State, err error) {
+func (s *Store) BreakerState(ctx context.Context, span time.Duration, most int) (st guard.State, err error) {
 	err = s.read(ctx, func(t *session) error {
 		st = guard.State{}
 		t.decisions(&st)
-		t.counted(&st, toMillis(since), t.db.now(), most)
+		t.counted(&st, span, most, math.MaxInt32)
 		return t.flush(ctx)
 	})
 	return st, err
 }
 
 // ApproveBreaker implements guard.Store.
-func (s *Store) ApproveBreaker(ctx context.Context, a guard.Approval) error {
-	return s.write(ctx, func(t *session) error {
-		t.later(`INSERT INTO guards (tenant, until, people, approver) VALUES ($1, $2, $3, $4) ON CONFLICT (tenant) DO UPDATE SET
+func (s *Store) ApproveBreaker(ctx context.Context, lasts time.Duration, a guard.Approval) (until time.Time, err error) {
+	err = s.write(ctx, func(t *session) error {
+		return t.each(ctx, `INSERT INTO guards (tenant, until, people, approver) VALUES ($1, `+nowSQL+` + $3, $4, $5) ON CONFLICT (tenant) DO UPDATE SET
 			until = excluded.until, people = excluded.people, approver = excluded.approver,
-			held_first = 0, held_last = 0, held_requests = 0, held_people = 0, held_actor = '', held_what = ''`,
-			t.tenant, toMillis(a.Until), a.People, escape(a.By))
-		return nil
+			held_first = 0, held_last = 0, held_requests = 0, held_people = 0, held_actor = '', held_what = '' RETURNING until`, func(rows pgx.Rows) error {
+			var ms int64
+			err := rows.Scan(&ms)
+			until = fromMillis(ms)
+			return err
+		}, t.tenant, t.db.clock(), lasts.Milliseconds(), a.People, escape(a.By))
 	})
+	return until, err
 }
 
 // ResetBreaker implements guard.Store.
-func (s *Store) ResetBreaker(ctx context.Context, at time.Time) error {
+func (s *Store) ResetBreaker(ctx context.Context) error {
 	return s.write(ctx, func(t *session) error {
-		t.later(`INSERT INTO guards (tenant, floor) VALUES ($1, $2) ON CONFLICT (tenant) DO UPDATE SET floor = excluded.floor,
+		t.later(`INSERT INTO guards (tenant, floor) VALUES ($1, `+nowSQL+`) ON CONFLICT (tenant) DO UPDATE SET floor = excluded.floor,
 			until = 0, people = 0, approver = '',
-			held_first = 0, held_last = 0, held_requests = 0, held_people = 0, held_actor = '', held_what = ''`, t.tenant, toMillis(at))
+			held_first = 0, held_last = 0, held_requests = 0, held_people = 0, held_actor = '', held_what = ''`, t.tenant, t.db.clock())
 		return nil
 	})
 }

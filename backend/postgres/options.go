@@ -52,6 +52,10 @@ type Options struct {
 	// with it.
 	Unfinished bool
 
+	// DatabaseNow is the database's clock, by which the breaker counts, for tests;
+	// nil: that.
+	DatabaseNow func() time.Time
+
 	// Migrations replaces the program's own, for tests; nil: those.
 	Migrations fs.FS
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rollcall-scim/rollcall/internal/changelog"
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/stored"
 	"github.com/rollcall-scim/rollcall/scim"
 )
@@ -91,6 +92,7 @@ func (t *session) restore(ctx context.Context, ref scim.Ref, prepare func(*scim.
 	}
 	t.later(`DELETE FROM deleted_groups WHERE tenant = $1 AND res = $2`, t.tenant, pk)
 	t.later(`DELETE FROM deleted WHERE tenant = $1 AND pk = $2`, t.tenant, pk)
+	t.giveBack(guard.Tally{Cause: guard.Deleted, Back: []int64{pk}})
 	t.complete(ctx, []*entry{c.row}, ref.Type, scim.Selection{}, known)
 	t.finish()
 	return c.row.r, t.flush(ctx)

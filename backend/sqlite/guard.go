@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -78,8 +79,6 @@ func (t *session) effects(list []member) []guard.Member {
 // judged is the transaction of a write for who judges it.
 type judged struct{ t *session }
 
-func (j judged) Now() time.Time { return j.t.now() }
-
 func (j judged) Find(_ context.Context, named []guard.Named) (list []guard.Member, err error) {
 	t := j.t
 	seen := map[int64]bool{}
@@ -144,8 +143,8 @@ func (j judged) Tally(_ context.Context, y guard.Tally) (c guard.Count, err erro
 	if err := t.decisions(&c.State); err != nil {
 		return c, err
 	}
-	now := t.now()
-	since := guard.Since(now, y.Span, c.Floor, c.Approval).UnixMilli()
+	c.Now = t.now()
+	since := guard.Since(c.Now, y.Span, c.Floor, c.Approval).UnixMilli()
 	people, most := slices.Clone(y.Lost), y.Most+c.Approval.People
 	if len(y.Under) > 0 {
 		err := t.each(`WITH RECURSIVE down (pk) AS (
@@ -178,12 +177,12 @@ func (j judged) Tally(_ context.Context, y guard.Tally) (c guard.Count, err erro
 			c.New++
 		}
 		err = t.exec(`INSERT INTO guard_people (tenant, person, cause, time) VALUES (?, ?, ?, ?)
-			ON CONFLICT (tenant, person, cause) DO UPDATE SET time = excluded.time`, t.tenant, pk, y.Cause, now.UnixMilli())
+			ON CONFLICT (tenant, person, cause) DO UPDATE SET time = excluded.time`, t.tenant, pk, y.Cause, c.Now.UnixMilli())
 		if err != nil {
 			return c, err
 		}
 	}
-	return c, t.counted(&c.State, since, most)
+	return c, t.counted(&c.State, since, y.Span, most, y.Enough)
 }
 
 // giveBack forgets what is undone.
@@ -214,8 +213,22 @@ func (t *session) decisions(s *guard.State) error {
 	}, t.tenant)
 }
 
-// counted counts people up to most.
-func (t *session) counted(s *guard.State, since int64, most int) error {
+// earlierSQL is how many people were there before ?3, of ?4 in all, if those are
+// fewer than ?5. Either those who came since are few, or those of before, or
+// neither are: so many are looked at in vain.
+const earlierSQL = `SELECT coalesce((?4+0) - nullif((SELECT count(*) FROM (SELECT 1 ` + newerSQL + ` LIMIT 100)), 100),
+	nullif((SELECT count(*) FROM (SELECT 1 ` + olderSQL + ` LIMIT 100)), 100),
+	(?4+0) - nullif((SELECT count(*) FROM (SELECT 1 ` + newerSQL + ` LIMIT (?5+0))), (?5+0)),
+	(SELECT count(*) FROM (SELECT 1 ` + olderSQL + ` LIMIT (?5+0))))`
+
+const (
+	newerSQL = `FROM resources WHERE tenant = ?1 AND type = ?2 AND created > ?3`
+	olderSQL = `FROM resources WHERE tenant = ?1 AND type = ?2 AND created <= ?3`
+)
+
+// counted counts people up to most, and those who were there before the span up to
+// enough.
+func (t *session) counted(s *guard.State, since int64, span time.Duration, most, enough int) error {
 	n, _, err := t.one(`SELECT count(*) FROM (SELECT DISTINCT person FROM guard_people WHERE tenant = ? AND time > ? LIMIT (?+0))`,
 		t.tenant, since, most)
 	if err != nil {
@@ -229,40 +242,48 @@ func (t *session) counted(s *guard.State, since int64, most int) error {
 	if err != nil {
 		return err
 	}
-	total, _, err := t.one(`SELECT n FROM counts WHERE tenant = ? AND type = ?`, t.tenant, t.names.types[guard.People])
-	s.Total = int(total)
+	typ := t.names.types[guard.People]
+	total, _, err := t.one(`SELECT n FROM counts WHERE tenant = ? AND type = ?`, t.tenant, typ)
+	if err != nil {
+		return err
+	}
+	settled, _, err := t.one(earlierSQL, t.tenant, typ, scim.Instant(s.Now.Add(-span)), total, enough)
+	s.Total, s.Settled = int(total), int(settled)
 	return err
 }
 
 // BreakerState implements guard.Store.
-func (s *Store) BreakerState(ctx context.Context, since time.Time, most int) (st guard.State, err error) {
+func (s *Store) BreakerState(ctx context.Context, span time.Duration, most int) (st guard.State, err error) {
 	err = s.read(ctx, func(t *session) error {
 		if err := t.decisions(&st); err != nil {
 			return err
 		}
-		from := guard.Since(t.now(), t.now().Sub(since), st.Floor, st.Approval)
-		return t.counted(&st, from.UnixMilli(), most+st.Approval.People)
+		st.Now = t.now()
+		since := guard.Since(st.Now, span, st.Floor, st.Approval)
+		return t.counted(&st, since.UnixMilli(), span, most+st.Approval.People, math.MaxInt32)
 	})
 	return st, err
 }
 
 // ApproveBreaker implements guard.Store.
-func (s *Store) ApproveBreaker(ctx context.Context, a guard.Approval) error {
-	return s.write(ctx, func(t *session) error {
+func (s *Store) ApproveBreaker(ctx context.Context, lasts time.Duration, a guard.Approval) (until time.Time, err error) {
+	err = s.write(ctx, func(t *session) error {
+		until = t.now().Add(lasts).Truncate(time.Millisecond)
 		return t.exec(`INSERT INTO guards (tenant, until, people, approver) VALUES (?, ?, ?, ?) ON CONFLICT (tenant) DO UPDATE SET
 			until = excluded.until, people = excluded.people, approver = excluded.approver,
 			held_first = 0, held_last = 0, held_requests = 0, held_people = 0, held_actor = '', held_what = ''`,
-			t.tenant, toMillis(a.Until), a.People, a.By)
+			t.tenant, toMillis(until), a.People, a.By)
 	})
+	return until, err
 }
 
 // ResetBreaker implements guard.Store.
-func (s *Store) ResetBreaker(ctx context.Context, at time.Time) error {
+func (s *Store) ResetBreaker(ctx context.Context) error {
 	return s.write(ctx, func(t *session) error {
 		if err := t.exec(`DELETE FROM guards WHERE tenant = ?`, t.tenant); err != nil {
 			return err
 		}
-		return t.exec(`INSERT INTO guards (tenant, floor) VALUES (?, ?)`, t.tenant, toMillis(at))
+		return t.exec(`INSERT INTO guards (tenant, floor) VALUES (?, ?)`, t.tenant, toMillis(t.now()))
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
+	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/stored"
 	"github.com/rollcall-scim/rollcall/scim"
 )
@@ -79,6 +80,9 @@ func (t *session) restore(ctx context.Context, ref scim.Ref, prepare func(*scim.
 		return nil, err
 	}
 	if err := t.forget(pk); err != nil {
+		return nil, err
+	}
+	if err := t.giveBack(guard.Tally{Cause: guard.Deleted, Back: []int64{pk}}); err != nil {
 		return nil, err
 	}
 	return row.r, t.complete(ctx, []*entry{row}, ref.Type, scim.Selection{}, known)

@@ -47,11 +47,16 @@ func breakerOf(b tenant.Breaker) breaker {
 	return breaker{m, cmp.Or(b.People, DefaultPeople), cmp.Or(b.Percent, DefaultPercent), cmp.Or(b.Window, DefaultWindow)}
 }
 
-// limit is how many people may be changed within the window where there are so
-// many in all.
-func (b breaker) limit(total int) int {
-	share := math.Ceil(float64(total) * b.percent / 100)
+// limit is how many people may be changed within the window where there were so
+// many before it.
+func (b breaker) limit(settled int) int {
+	share := math.Ceil(float64(settled) * b.percent / 100)
 	return int(min(float64(b.people), max(share, LeastPeople)))
+}
+
+// enough is how many people make the limit what it is at most.
+func (b breaker) enough() int {
+	return int(min(math.Ceil(float64(b.people)*100/b.percent), math.MaxInt32))
 }
 
 // Causes for which a person counts, beside the number of the group it left.
@@ -62,26 +67,27 @@ const (
 
 // Tally is what a write takes from people, or gives back.
 type Tally struct {
-	Cause int64         // Deactivated, Deleted, or the number of a group
-	Lost  []int64       // people that it is taken from
-	Under []int64       // groups, all of whose people it is taken from, nested ones too
-	Back  []int64       // resources that have it again: what was counted is not any more
-	Span  time.Duration // how far back people count
-	Most  int           // beyond which nobody is counted, but for so many people as the present approval says
-	Exact bool          // see [Tx.Tally]
+	Cause  int64         // Deactivated, Deleted, or the number of a group
+	Lost   []int64       // people that it is taken from
+	Under  []int64       // groups, all of whose people it is taken from, nested ones too
+	Back   []int64       // resources that have it again: what was counted is not any more
+	Span   time.Duration // how far back people count
+	Most   int           // beyond which nobody is counted, but for so many people as the present approval says
+	Enough int           // beyond which those who were there before need not be counted: State.Settled
+	Exact  bool          // see [Tx.Tally]
 }
 
 // Count is what a Tally amounts to.
 type Count struct {
 	New   int // people that did not count before; not 0 where a write takes something from more than are counted
-	State     // with them; Total as before the write
+	State     // with them; Total and Settled as before the write
 }
 
 // count counts whom a write takes something from, and holds it if these are too
 // many.
 func (w *Watch) count(ctx context.Context, tx Tx, e Effect) error {
 	b := w.rules.breaker
-	t := Tally{Cause: e.PK, Span: b.window, Most: b.people + 1, Exact: b.mode == hold}
+	t := Tally{Cause: e.PK, Span: b.window, Most: b.people + 1, Enough: b.enough(), Exact: b.mode == hold}
 	switch {
 	case b.mode == off || e.Before == nil:
 		return nil
@@ -107,11 +113,11 @@ func (w *Watch) count(ctx context.Context, tx Tx, e Effect) error {
 	if err != nil || len(t.Lost)+len(t.Under) == 0 {
 		return err
 	}
-	now, limit := tx.Now(), b.limit(c.Total)
-	if c.New == 0 || c.People <= limit || c.Approval.Covers(now, c.People, limit) {
+	limit := b.limit(c.Settled)
+	if c.New == 0 || c.People <= limit || c.Approval.Covers(c.Now, c.People, limit) {
 		return nil
 	}
-	return w.tooMany(e, c, limit, now)
+	return w.tooMany(e, c, limit)
 }
 
 // members says whom a write takes from a group, or all who are in it.
@@ -135,22 +141,29 @@ func (t *Tally) members(e Effect) {
 	}
 }
 
-func (w *Watch) tooMany(e Effect, c Count, limit int, now time.Time) error {
+// tooMany is what comes of a write that an approval, if there is one, lets pass no
+// more than the limit does.
+func (w *Watch) tooMany(e Effect, c Count, limit int) error {
 	b := w.rules.breaker
+	counted, bound := b.people, fmt.Sprintf("the limit is %d", limit)
+	if more := c.Approval.People; c.Now.Before(c.Approval.Until) {
+		counted, limit = counted+more, limit+more
+		bound = fmt.Sprintf("the limit is %d, %d of which are approved until %s", limit, more, c.Approval.Until.UTC().Format(time.RFC3339))
+	}
 	many := fmt.Sprint(c.People)
-	if c.People >= b.people+1 {
-		many = "more than " + fmt.Sprint(b.people)
+	if c.People > counted {
+		many = "more than " + fmt.Sprint(counted)
 	}
 	event := Event{Kind: Over, Tenant: w.rules.tenant, People: c.People, Limit: limit,
-		Detail: fmt.Sprintf("with %s, %s people were deactivated, deleted or removed from groups within %s; the limit is %d", e.Name, many, tenant.Age(b.window), limit)}
+		Detail: fmt.Sprintf("with %s, %s people were deactivated, deleted or removed from groups within %s; %s", e.Name, many, tenant.Age(b.window), bound)}
 	if b.mode == warn {
 		w.over = &event
 		return nil
 	}
 	event.Kind = Held
-	event.Detail = fmt.Sprintf("held: with this change %s people would have been deactivated, deleted or removed from groups within %s, and the limit is %d. "+
+	event.Detail = fmt.Sprintf("held: with this change %s people would have been deactivated, deleted or removed from groups within %s, and %s. "+
 		"Nothing was changed. An operator lets it pass with: rollcall breaker approve --tenant %s; "+
 		"without that it can be sent again, and is accepted once so many fewer were changed in that time",
-		many, tenant.Age(b.window), limit, w.rules.tenant)
-	return heldError(event, min(mostRetry, max(time.Second, c.Oldest.Add(b.window).Sub(now))), e.Name)
+		many, tenant.Age(b.window), bound, w.rules.tenant)
+	return heldError(event, min(mostRetry, max(time.Second, c.Oldest.Add(b.window).Sub(c.Now))), e.Name)
 }

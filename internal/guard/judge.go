@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/rollcall-scim/rollcall/scim"
 )
@@ -32,9 +31,6 @@ type Effect struct {
 
 // Tx is the transaction of a write, as far as a [Watch] has to ask it.
 type Tx interface {
-	// Now is the store's clock.
-	Now() time.Time
-
 	// Find returns the resources that are named, by id or by a value of an
 	// attribute.
 	Find(ctx context.Context, named []Named) ([]Member, error)

@@ -6,20 +6,21 @@ import (
 )
 
 // Store keeps what the breaker of one tenant knows, in the database of its
-// resources. Its methods are safe for concurrent use, by other programs on the
-// same database too.
+// resources. What is counted, and for how long, goes by the store's clock: that of
+// the database where several programs use it. Its methods are safe for concurrent
+// use, by other programs on the same database too.
 type Store interface {
 	// BreakerState returns what the breaker knows. People that were changed
-	// since then are counted up to most.
-	BreakerState(ctx context.Context, since time.Time, most int) (State, error)
+	// within the span are counted up to most.
+	BreakerState(ctx context.Context, span time.Duration, most int) (State, error)
 
-	// ApproveBreaker lets mass changes pass, in place of what was approved
-	// before, and forgets what was held.
-	ApproveBreaker(ctx context.Context, a Approval) error
+	// ApproveBreaker lets mass changes pass for so long, in place of what was
+	// approved before, and forgets what was held. Until is set, and returned.
+	ApproveBreaker(ctx context.Context, lasts time.Duration, a Approval) (until time.Time, err error)
 
-	// ResetBreaker forgets what was counted until at, what was held and what was
+	// ResetBreaker forgets what was counted until now, what was held and what was
 	// approved.
-	ResetBreaker(ctx context.Context, at time.Time) error
+	ResetBreaker(ctx context.Context) error
 
 	// NoteHeld adds to what is known of changes that were held.
 	NoteHeld(ctx context.Context, h Hold) error
@@ -30,9 +31,11 @@ type Store interface {
 
 // State is what the breaker of a tenant knows.
 type State struct {
+	Now      time.Time // by the store's clock
 	People   int       // that were changed, each once
 	Oldest   time.Time // the first of these changes; zero if there are none
 	Total    int       // people that the tenant has
+	Settled  int       // those of them who were there before the span: whoever creates people must not raise the limit
 	Floor    time.Time // what was counted until then is forgotten; zero: nothing is
 	Approval Approval
 	Held     Hold // Requests 0: nothing was since the last approval or reset

@@ -20,8 +20,8 @@ func TermsOf(b tenant.Breaker) Terms {
 	return Terms{map[mode]string{off: "off", warn: "warn", hold: "hold"}[t.mode], t.people, t.percent, t.window}
 }
 
-// Limit is how many people may be changed within the window in a tenant that has so
-// many.
-func (t Terms) Limit(total int) int {
-	return breaker{people: t.People, percent: t.Percent}.limit(total)
+// Limit is how many people may be changed within the window in a tenant that had so
+// many before it.
+func (t Terms) Limit(settled int) int {
+	return breaker{people: t.People, percent: t.Percent}.limit(settled)
 }

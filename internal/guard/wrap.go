@@ -95,13 +95,17 @@ func (d *guarded) create(ctx context.Context, b scim.Backend, r *scim.Resource) 
 	return b.Create(ctx, r)
 }
 
-// watched sends a Watch with a write, and tells what came of it.
+// watched sends a Watch with a write, and tells what came of it, unless it is only
+// tried out.
 func (d *guarded) watched(ctx context.Context, inBatch bool, write func(context.Context) (*scim.Resource, error)) (*scim.Resource, error) {
 	if scim.IsUndo(ctx) { // it takes from nobody what he had before the request
 		return write(ctx)
 	}
 	w := &Watch{rules: d.rules}
 	out, err := write(with(ctx, w))
+	if scim.IsPreview(ctx) {
+		return out, err
+	}
 	if err == nil {
 		if w.over != nil {
 			d.g.happened(ctx, *w.over)

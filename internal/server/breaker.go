@@ -43,6 +43,7 @@ type (
 		Window   string          `json:"window"`
 		People   int             `json:"people"` // that count
 		Total    int             `json:"total"`
+		Settled  int             `json:"settled"` // of them, who were there before the window
 		Oldest   time.Time       `json:"oldest,omitzero"`
 		Held     *heldReport     `json:"held,omitempty"`
 		Approved *approvalReport `json:"approved,omitempty"`
@@ -123,7 +124,11 @@ func (a *approvalReport) bound() string {
 
 func (b *breakerReport) show(out io.Writer) error {
 	var t bytes.Buffer
-	fmt.Fprintf(&t, "tenant:   %s\nmode:     %s\nlimit:    %d people within %s, of %d\n", b.Tenant, b.Mode, b.Limit, b.Window, b.Total)
+	fmt.Fprintf(&t, "tenant:   %s\nmode:     %s\nlimit:    %d people within %s, of %d", b.Tenant, b.Mode, b.Limit, b.Window, b.Total)
+	if b.Settled < b.Total {
+		fmt.Fprintf(&t, ", of whom %d were there before", b.Settled)
+	}
+	fmt.Fprintln(&t)
 	fmt.Fprintf(&t, "counted:  %d people", b.People)
 	if !b.Oldest.IsZero() {
 		fmt.Fprintf(&t, ", the first at %s", day(b.Oldest))
@@ -146,17 +151,17 @@ func breakerShow(ctx context.Context, d *directory, o order) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	terms, now := guard.TermsOf(t.Breaker), time.Now()
-	s, err := d.db.bound(*t).BreakerState(ctx, now.Add(-terms.Window), terms.People+1)
+	terms := guard.TermsOf(t.Breaker)
+	s, err := d.db.bound(*t).BreakerState(ctx, terms.Window, terms.People+1)
 	if err != nil {
 		return report{}, err
 	}
-	b := &breakerReport{Tenant: t.Name, Mode: terms.Mode, Limit: terms.Limit(s.Total), Window: tenant.Age(terms.Window),
-		People: s.People, Total: s.Total, Oldest: s.Oldest}
-	if h := s.Held; h.Requests > 0 && now.Sub(h.Last) < terms.Window {
+	b := &breakerReport{Tenant: t.Name, Mode: terms.Mode, Limit: terms.Limit(s.Settled), Window: tenant.Age(terms.Window),
+		People: s.People, Total: s.Total, Settled: s.Settled, Oldest: s.Oldest}
+	if h := s.Held; h.Requests > 0 && s.Now.Sub(h.Last) < terms.Window {
 		b.Held = &heldReport{h.First, h.Last, h.Requests, h.People, h.Actor, h.What}
 	}
-	if a := s.Approval; now.Before(a.Until) {
+	if a := s.Approval; s.Now.Before(a.Until) {
 		b.Approved = &approvalReport{a.Until, a.People, a.By}
 	}
 	return report{Breaker: b}, nil
@@ -167,11 +172,11 @@ func breakerApprove(ctx context.Context, d *directory, o order) (report, error) 
 	if err != nil {
 		return report{}, err
 	}
-	a := guard.Approval{Until: time.Now().Add(guard.TermsOf(t.Breaker).Window).UTC(), People: o.Breaker.People, By: o.Breaker.By}
+	a, lasts := guard.Approval{People: o.Breaker.People, By: o.Breaker.By}, guard.TermsOf(t.Breaker).Window
 	if o.Breaker.For > 0 {
-		a.Until = time.Now().Add(min(o.Breaker.For, mostApproval)).UTC()
+		lasts = min(o.Breaker.For, mostApproval)
 	}
-	if err := d.db.bound(*t).ApproveBreaker(ctx, a); err != nil {
+	if a.Until, err = d.db.bound(*t).ApproveBreaker(ctx, lasts, a); err != nil {
 		return report{}, err
 	}
 	d.log.Warn("mass changes are approved", "tenant", t.Name, "until", a.Until, "people", a.People, "by", a.By)
@@ -183,7 +188,7 @@ func breakerReset(ctx context.Context, d *directory, o order) (report, error) {
 	if err != nil {
 		return report{}, err
 	}
-	if err := d.db.bound(*t).ResetBreaker(ctx, time.Now()); err != nil {
+	if err := d.db.bound(*t).ResetBreaker(ctx); err != nil {
 		return report{}, err
 	}
 	d.log.Warn("the breaker of mass changes begins anew", "tenant", t.Name)

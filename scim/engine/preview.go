@@ -128,7 +128,7 @@ func (c *call) preview() (Response, error) {
 		p.checked = "backend"
 	}
 	trace := &scim.Trace{}
-	ctx := scim.WithTrace(c.ctx, trace)
+	ctx := scim.WithTrace(scim.WithPreview(c.ctx), trace)
 	var dry *attempt
 	var ended time.Time
 	try := func(e *Engine) {

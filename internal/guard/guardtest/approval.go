@@ -2,6 +2,7 @@ package guardtest
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,9 +18,9 @@ func testApprovedNumber(t *testing.T, open Open) {
 	ids := w.users(people)
 	approve := func(people int) {
 		t.Helper()
-		until := w.clock.Now().Add(10 * time.Minute)
-		if err := w.stores[0].ApproveBreaker(context.Background(), guard.Approval{Until: until, People: people, By: "grace"}); err != nil {
-			t.Fatal(err)
+		until, err := w.stores[0].ApproveBreaker(context.Background(), 10*time.Minute, guard.Approval{People: people, By: "grace"})
+		if err != nil || !until.Equal(w.clock.Now().Add(10*time.Minute)) {
+			t.Fatal(until, err)
 		}
 	}
 	expect := func(what string, status int, a answer) {
@@ -49,7 +50,13 @@ func testApprovedNumber(t *testing.T, open Open) {
 	// As many as are approved, and these again, from another group.
 	expect("as many as are approved", 204, w.do(0, "DELETE", "/Groups/"+w.group("Few", ids[:limit+approved]...), ""))
 	expect("the same", 204, w.do(1, "DELETE", "/Groups/"+w.group("Same", ids[:limit+approved]...), ""))
-	expect("one more", 429, w.deactivate(0, ids[people-1]))
+	if a := w.deactivate(0, ids[people-1]); a.Status != 429 ||
+		!strings.Contains(a.Body, "this change more than 3 people") || !strings.Contains(a.Body, "the limit is 3, 2 of which are approved until 2026-11-02T09:10:00Z") {
+		t.Errorf("one more: %d %s", a.Status, a.Body)
+	}
+	if a := w.do(1, "DELETE", "/Groups/"+w.group("Many", ids...), ""); a.Status != 429 || !strings.Contains(a.Body, "more than 3 people") {
+		t.Errorf("all: %d %s", a.Status, a.Body)
+	}
 	all("when nobody is left")
 	// Any number, and then few again: those of before still count.
 	approve(0)

@@ -36,6 +36,7 @@ func Run(t *testing.T, open Open) {
 		"promotion groups": testPromotionGroups,
 		"evasions":         testEvasions,
 		"race":             testRace,
+		"race alone":       testRaceAlone,
 		"undone":           testUndone,
 		"window":           testWindow,
 		"decisions":        testDecisions,
@@ -47,6 +48,9 @@ func Run(t *testing.T, open Open) {
 		"percent":          testPercent,
 		"prune":            testPrune,
 		"lease":            testLease,
+		"restored":         testRestored,
+		"crowd":            testCrowd,
+		"tried out":        testTriedOut,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -82,6 +86,14 @@ type world struct {
 	free    *engine.Engine    // for operators, past the guard
 	mu      sync.Mutex
 	events  []guard.Event
+	log     bytes.Buffer // what the guard logs; under mu
+}
+
+// Write implements io.Writer for the log.
+func (w *world) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(p)
 }
 
 // begin serves a tenant with these settings.
@@ -107,7 +119,7 @@ func begin(t *testing.T, open Open, profile string, s tenant.Settings) *world {
 		}
 		return e
 	}
-	g := guard.New(guard.Options{Logger: slog.New(slog.DiscardHandler), Now: w.clock.Now, Observe: func(e guard.Event) {
+	g := guard.New(guard.Options{Logger: slog.New(slog.NewTextHandler(w, nil)), Now: w.clock.Now, Observe: func(e guard.Event) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.events = append(w.events, e)
@@ -254,7 +266,7 @@ func (w *world) told(k guard.Kind) (n int) {
 
 func (w *world) state() guard.State {
 	w.t.Helper()
-	s, err := w.stores[1].BreakerState(context.Background(), w.clock.Now().Add(-time.Hour), 1000)
+	s, err := w.stores[1].BreakerState(context.Background(), time.Hour, 1000)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -269,5 +281,9 @@ func hold(people int) tenant.Settings {
 func doDry(e *engine.Engine, method, path, body string) answer {
 	resp := e.Do(context.Background(), engine.Request{Method: method, Base: "https://id.example.com/scim/v2", Path: path,
 		Query: url.Values{"dryRun": {"true"}}, Body: []byte(body)})
-	return answer{Status: resp.Status, Err: resp.Err}
+	var b bytes.Buffer
+	if resp.Body != nil {
+		_, _ = resp.Body.WriteTo(&b) // into memory
+	}
+	return answer{Status: resp.Status, Body: b.String(), Err: resp.Err}
 }

@@ -63,18 +63,18 @@ func (p breakerPage) HeldURL() string {
 
 // breaker shows what holds mass changes, and what is held.
 func (c *Console) breaker(w http.ResponseWriter, r *http.Request, status int, wrong string) {
-	t, now := c.realm.Tenant, c.o.Now()
+	t := c.realm.Tenant
 	p := breakerPage{Terms: guard.TermsOf(t.Breaker), Protected: t.Protected, Wrong: wrong}
 	p.Window = strings.TrimPrefix(tenant.Age(p.Terms.Window), "1 ")
 	var err error
-	if p.State, err = c.realm.Store.BreakerState(r.Context(), now.Add(-p.Terms.Window), p.Terms.People+1); err != nil {
+	if p.State, err = c.realm.Store.BreakerState(r.Context(), p.Terms.Window, p.Terms.People+1); err != nil {
 		c.o.Logger.Error("the console can't read the breaker", "tenant", t.Name, "error", err)
 		c.fail(w, r, http.StatusInternalServerError, "The breaker can't be read", capital(scim.AsError(err).Detail)+". The log says more.")
 		return
 	}
-	p.Limit = p.Terms.Limit(p.State.Total)
-	p.Holding = p.State.Held.Requests > 0 && now.Sub(p.State.Held.Last) < p.Terms.Window
-	p.Approved = now.Before(p.State.Approval.Until)
+	p.Limit = p.Terms.Limit(p.State.Settled)
+	p.Holding = p.State.Held.Requests > 0 && p.State.Now.Sub(p.State.Held.Last) < p.Terms.Window
+	p.Approved = p.State.Now.Before(p.State.Approval.Until)
 	for _, one := range []struct {
 		name string
 		tenant.Ceiling
@@ -126,8 +126,11 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	a := guard.Approval{Until: c.o.Now().Add(span).UTC().Truncate(time.Millisecond), People: people, By: c.actor(r)}
-	if c.changed(w, r, "mass changes can't be approved", func(ctx context.Context) error { return c.realm.Store.ApproveBreaker(ctx, a) }) {
+	a := guard.Approval{People: people, By: c.actor(r)}
+	if c.changed(w, r, "mass changes can't be approved", func(ctx context.Context) (err error) {
+		a.Until, err = c.realm.Store.ApproveBreaker(ctx, span, a)
+		return err
+	}) {
 		c.o.Logger.Warn("mass changes are approved", "tenant", c.tenant(), "until", a.Until, "people", a.People, "by", a.By)
 		c.redirect(w, r, Path+"/breaker")
 	}
@@ -135,7 +138,7 @@ func (c *Console) approve(w http.ResponseWriter, r *http.Request) {
 
 // resetBreaker forgets what was counted, held and approved.
 func (c *Console) resetBreaker(w http.ResponseWriter, r *http.Request) {
-	if c.changed(w, r, "the breaker can't begin anew", func(ctx context.Context) error { return c.realm.Store.ResetBreaker(ctx, c.o.Now()) }) {
+	if c.changed(w, r, "the breaker can't begin anew", func(ctx context.Context) error { return c.realm.Store.ResetBreaker(ctx) }) {
 		c.o.Logger.Warn("the breaker of mass changes begins anew", "tenant", c.tenant(), "by", c.actor(r))
 		c.redirect(w, r, Path+"/breaker")
 	}
