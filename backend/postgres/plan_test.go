@@ -69,7 +69,7 @@ func populate(t testing.TB, db *postgres.DB) []string {
 
 // TestPlans looks at how PostgreSQL carries out what is asked most, in a tenant
 // of 20,000 people: no step may touch more than a few times as many rows as the
-// answer has, and none goes through a table.
+// answer has, and none goes through a table (FLT-051).
 func TestPlans(t *testing.T) {
 	if testing.Short() {
 		t.Log("it is run without -short")

@@ -157,7 +157,7 @@ func difference(got, want string) string {
 	return "the file is longer"
 }
 
-// TestIndexes looks at SQLite's plans: what a request reads first, it must find
+// TestIndexes looks at SQLite's plans (FLT-051): what a request reads first, it must find
 // by the values it looks for.
 func TestIndexes(t *testing.T) {
 	t.Parallel()
