@@ -64,7 +64,8 @@ func TestT21Addresses(t *testing.T) {
 		{"64:ff9b::/96,10.0.0.0/8", idp, "64:ff9b::a00:1", true},
 
 		{idp, idp, "10.1.2.3", true}, {idp, "IDP.internal.", "10.1.2.3", true}, {idp, idp, "127.0.0.1", true}, {idp, idp, "fd12::1", true},
-		{idp, "other.internal", "10.1.2.3", false}, {idp, "x.idp.internal", "10.1.2.3", false}, {idp, idp, "64:ff9b::a00:1", false},
+		{idp, "other.internal", "10.1.2.3", false}, {idp, "x.idp.internal", "10.1.2.3", false}, {idp, "evilidp.internal", "10.1.2.3", false}, {idp, "idp.internal.evil.example", "10.1.2.3", false},
+		{idp, idp, "64:ff9b::a00:1", false},
 		{idp, idp, "169.254.169.254", false}, {idp, idp, "fe80::1", false}, {idp, idp, "168.63.129.16", false}, {idp, idp, "fd00:ec2::254", false},
 		{idp, idp, "100.100.100.200", false}, {idp, idp, "0.0.0.0", false}, {idp, idp, "224.0.0.1", false},
 	} {

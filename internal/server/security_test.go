@@ -216,7 +216,7 @@ func TestCORS(t *testing.T) {
 		!strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "ETag") || !slices.Contains(a.header.Values("Vary"), "Origin") {
 		t.Errorf("a listed origin: %v", a.header)
 	}
-	for _, origin := range []string{"https://evil.example", "https://console.example.evil.example", "http://console.example", "null", "https://console.example:8443"} {
+	for _, origin := range []string{"https://evil.example", "https://console.example.evil.example", "https://evilconsole.example", "https://evil.console.example", "http://console.example", "null", "https://console.example:8443"} {
 		for _, method := range []string{"GET", "OPTIONS"} {
 			a := r.do(method, "/scim/v2/Users", "", "Origin: "+origin, "Access-Control-Request-Method: PATCH")
 			for name := range a.header {
