@@ -4,8 +4,12 @@
 AXE         := axe-core@4.14.1
 AXE_SUM     := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 BUILD       := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w"
 FUZZTIME    ?= 30s
+# The fuzz targets of T14 (docs/security-tests.md): what reads the JSON, PATCH
+# paths and filters of clients.
+T14         := scim.FuzzParseObject scim/filter.FuzzParse scim/filter.FuzzParsePath scim/patch.FuzzPatch scim/schema.FuzzDecode scim/engine.FuzzDo
 # The suite of backends, tried on those that lack what may be lacking.
 MEANT       := ^Test(ContractWith)?Lacks/
 # Packages that the gate does not try with the race detector, which makes them
@@ -21,10 +25,10 @@ ALL         := ./internal/server ./backend/postgres ./...
 RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 # Tests of commands, one process after another, which the detector only slows
 # down: what runs beside something else in those processes, others try.
-COMMANDS    := ^Test(LargeOrders|TenantCommands|TenantsDocs|Copy.*|ResumedCopy.*|ExportImport|Moving|BackupRestore|RestoreOverCrash|Bench.*|Replay|Migrate.*|Mounts|FacadeSubcommands)$$
+COMMANDS    := ^Test(NobodyIsAdopted|BulkTwice|EveryWayToLeave|LargeOrders|TenantCommands|TenantsDocs|Copy.*|ResumedCopy.*|ExportImport|Moving|BackupRestore|RestoreOverCrash|Bench.*|Replay|Migrate.*|Mounts|FacadeSubcommands)$$
 BENCHFLAGS  ?=
 
-.PHONY: run build test test-ha test-ha-short quick lint setup fuzz bench bench-large report interop image clean
+.PHONY: run build test test-ha test-ha-short quick lint setup fuzz fuzz-t14 reproducible sbom vuln bench bench-large report interop image clean
 
 # Serves the directory on SQLite in ./data, on port 8080, and prints the base
 # URL and a curl line. The token is made at the first start and kept in
@@ -44,7 +48,7 @@ test: setup
 	@$(MAKE) --no-print-directory format vet staticcheck
 	go run ./internal/testrun -meant '$(MEANT)' -results dist/test.json $(ALL)
 	go run ./internal/testrun -meant '$(MEANT)' -- -short $(RACE) -skip '$(COMMANDS)' -timeout 20m $$(go list $(ALL) | grep -Ev '$(SINGLE)')
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s WITHOUT='$(T14)'
 
 # Vet, and the tests that need no service, in under a minute.
 quick: format vet
@@ -98,20 +102,42 @@ test-ha: setup
 test-ha-short: setup
 	go run ./internal/testrun -- -tags ha -count=1 -short -timeout 5m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover
 
-# Each fuzz target for FUZZTIME, one after the other. Go reports a target whose
-# time is up in the middle of a run as failed now and then; that is no finding.
+# Each fuzz target for FUZZTIME, one after the other, but for those that WITHOUT
+# names.
 fuzz:
-	@set -e; for pkg in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$target"; \
-			if ! out=$$(go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg 2>&1); then \
-				case "$$out" in \
-				*'Failing input'*) echo "$$out"; exit 1 ;; \
-				*'context deadline exceeded'*) echo "its time was up: no finding" ;; \
-				*) echo "$$out"; exit 1 ;; \
-				esac; \
-			else echo "$$out" | tail -n 3; fi; \
-		done; done
+	@$(MAKE) --no-print-directory $(addprefix fuzz/,$(filter-out $(WITHOUT),$(shell git grep -oE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed -E 's|/[^/]*:func |.|')))
+
+# T14: a minute for each of its targets, two beside each other.
+fuzz-t14:
+	@$(MAKE) --no-print-directory -j 2 FUZZTIME=60s FUZZFLAGS='-parallel 1' $(T14:%=fuzz/%)
+
+# One fuzz target, as in make fuzz/scim/filter.FuzzParse. Go reports one whose time
+# is up in the middle of a run as failed now and then; that is no finding.
+fuzz/%:
+	@if ! out=$$(go test -run '^$$' -fuzz '^$(patsubst .%,%,$(suffix $*))$$' -fuzztime $(FUZZTIME) $(FUZZFLAGS) ./$(basename $*) 2>&1); then \
+		case "$$out" in \
+		*'Failing input'*) echo "$*"; echo "$$out"; exit 1 ;; \
+		*'context deadline exceeded'*) echo "$*: its time was up: no finding" ;; \
+		*) echo "$*"; echo "$$out"; exit 1 ;; \
+		esac; \
+	else printf '%s\n' "$*" "$$(echo "$$out" | tail -n 3)"; fi
+
+# Builds what is committed twice, in two places, and compares (T30).
+reproducible:
+	deploy/reproducible.sh
+
+# What the program is made of, as CycloneDX, in dist/rollcall.cdx.json: each module
+# that Go finds in the program has to be in it.
+sbom: build
+	@go run ./internal/sbom dist/rollcall > dist/rollcall.cdx.json
+	@parts=$$(go version -m dist/rollcall | sed -nE 's|^\tdep\t([^\t]+)\t([^\t]+).*|pkg:golang/\1@\2|p' | sed 's/+/%2B/g'); test -n "$$parts"; \
+		for part in $$parts; do grep -qF "\"purl\": \"$$part\"" dist/rollcall.cdx.json || { echo "dist/rollcall.cdx.json lacks $$part"; exit 1; }; done
+	@echo "dist/rollcall.cdx.json lists $$(grep -c '"purl"' dist/rollcall.cdx.json) parts"
+
+# Known weaknesses of what is used. It needs a network that has the database of them
+# (vuln.go.dev).
+vuln:
+	go run $(GOVULNCHECK) ./...
 
 # Measures the program that is built here, on this machine (docs/performance.md).
 bench: build

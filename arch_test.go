@@ -69,6 +69,7 @@ var layers = map[string][]string{
 	"internal/conformance":          {"scim"},
 	"internal/conformance/report":   {"internal/conformance"},
 	"internal/testrun":              {},
+	"internal/sbom":                 {},
 	"internal/pgtest":               {},
 	"cmd/rollcall":                  {"internal/server"},
 }
