@@ -248,6 +248,8 @@ func (m *matrix) search(there, nowhere, endpoint, filter string) {
 		m.read(there, nowhere, "GET", m.form+e+"?filter="+url.QueryEscape(filter), "")
 		m.read(there, nowhere, "POST", m.form+e+"/.search", fmt.Sprintf(searchMessage, `"filter":`+strconv.Quote(filter)))
 	}
+	// How many there are is found out by another statement, where no page says so.
+	m.read(there, nowhere, "GET", m.form+endpoint+"?count=0&filter="+url.QueryEscape(filter), "")
 }
 
 // ends are the endpoints.

@@ -23,8 +23,11 @@ func (c *crossing) at() string {
 		what, path = "Bulk "+m[1]+" ", m[2]
 	}
 	path, query, _ := strings.Cut(path, "?")
-	if query == "dryRun=true" {
+	switch {
+	case query == "dryRun=true":
 		what = "trying " + what
+	case strings.HasPrefix(query, "count=0&"):
+		what = "counting " + what
 	}
 	return what + oneOf.ReplaceAllString(path, "ID")
 }
@@ -84,7 +87,7 @@ func (m *matrix) lacks(cases [][]crossing) {
 		t := &m.types[i]
 		for _, r := range t.refs {
 			for _, name := range r.types {
-				for _, at := range []string{"GET ~", "GET ", "POST ~/.search", "POST /.search", "POST ~", "PUT ~/ID", "PATCH ~/ID", "Bulk POST ~", "Bulk PUT ~/ID", "Bulk PATCH ~/ID"} {
+				for _, at := range []string{"GET ~", "GET ", "counting GET ~", "POST ~/.search", "POST /.search", "POST ~", "PUT ~/ID", "PATCH ~/ID", "Bulk POST ~", "Bulk PUT ~/ID", "Bulk PATCH ~/ID"} {
 					want = append(want, r.about(t, name)+" at "+strings.Replace(at, "~", t.Endpoint, 1))
 				}
 			}
