@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,10 @@ func TestGuard(t *testing.T) {
 func BenchmarkGuard(b *testing.B) {
 	for _, mode := range []string{"off", "warn", "hold"} {
 		b.Run(mode, func(b *testing.B) {
-			db := open(b, filepath.Join(b.TempDir(), "rollcall.db"), sqlite.Options{UnsafeSynchronousForTests: "OFF"})
+			var ago atomic.Int64 // the limit is a share of those who were there before the window
+			ago.Store(int64(2 * time.Hour))
+			now := func() time.Time { return time.Now().Add(-time.Duration(ago.Load())) }
+			db := open(b, filepath.Join(b.TempDir(), "rollcall.db"), sqlite.Options{Now: now, UnsafeSynchronousForTests: "OFF"})
 			t := &tenant.Tenant{Name: "acme", Settings: tenant.Settings{Breaker: tenant.Breaker{Mode: mode, Percent: 100}}}
 			e, err := engine.New(guard.New(guard.Options{}).Wrap(t, db.Tenant("acme"), schema.Core()), engine.Config{Types: schema.Core()})
 			if err != nil {
@@ -47,6 +51,7 @@ func BenchmarkGuard(b *testing.B) {
 			for i := range 400 {
 				ids = append(ids, do("POST", "/Users", fmt.Sprintf(`{"schemas":[%q],"userName":"p%d","active":true}`, scim.UserURN, i)).ID)
 			}
+			ago.Store(0)
 			i := 0
 			for b.Loop() {
 				active := i/len(ids)%2 == 1
