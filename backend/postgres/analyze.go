@@ -38,7 +38,7 @@ func (db *DB) analyze(ctx context.Context) error {
 		var names []string
 		err := t.each(ctx, `SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
 			AND relname = ANY('{resources,attrs,uniq,members,refs,counts,changes,changes_people,deleted,deleted_groups}')
-			AND pg_relation_size(oid) > 4 * 8192 * greatest(relpages, 1)`, func(rows pgx.Rows) error {
+			AND pg_relation_size(oid) > 4 * 8192::bigint * greatest(relpages, 1)`, func(rows pgx.Rows) error {
 			name := ""
 			err := rows.Scan(&name)
 			names = append(names, name)

@@ -89,3 +89,6 @@ func literal(a any) string {
 	}
 	return "'" + strings.ReplaceAll(fmt.Sprint(a), "'", "''") + "'"
 }
+
+// Analyze has tables measured that have grown a lot.
+func (db *DB) Analyze(ctx context.Context) error { return db.analyze(ctx) }

@@ -196,8 +196,13 @@ func (s *side) learn(ctx context.Context) error {
 // list of all takes long where there are millions.
 func (s *side) learnSome(ctx context.Context, some int) error {
 	s.ids, s.who = nil, nil
+	drawn := map[int]bool{}
 	for len(s.ids) < some {
 		n := rand.IntN(s.o.Population.Users)
+		if drawn[n] {
+			continue
+		}
+		drawn[n] = true
 		id, err := s.find(ctx, "/Users", "userName", s.o.Population.userName("", n))
 		if err != nil {
 			return err
