@@ -134,8 +134,7 @@ sbom: build
 		for part in $$parts; do grep -qF "\"purl\": \"$$part\"" dist/rollcall.cdx.json || { echo "dist/rollcall.cdx.json lacks $$part"; exit 1; }; done
 	@echo "dist/rollcall.cdx.json lists $$(grep -c '"purl"' dist/rollcall.cdx.json) parts"
 
-# Known weaknesses of what is used. It needs a network that has the database of them
-# (vuln.go.dev).
+# Known weaknesses of what is used. It needs a network that has the database of them.
 vuln:
 	go run $(GOVULNCHECK) ./...
 
