@@ -141,6 +141,10 @@ func crossTenants(t *testing.T, s *served, tokens map[string]string, oneIn int) 
 			})
 		}
 	})
+	for _, m := range all {
+		m.served = s
+	}
+	all[1].keeps(all[0])
 	if after := s.of(owner, prey); after != before {
 		t.Errorf("the neighbour was\n%s\nand is\n%s", before, after)
 	}
@@ -249,6 +253,26 @@ func (m *matrix) cross(c crossing) {
 	}
 	if text := fmt.Sprint(a.header, a.body); strings.Contains(text, marked) {
 		m.t.Errorf("%s shows what is the neighbour's: %s", what, text)
+	}
+}
+
+// keeps makes something refer to what another client has, which its profile lets
+// it do without asking, and sees that it is as it was when the other one is removed.
+func (m *matrix) keeps(other *matrix) {
+	m.t.Helper()
+	user := &m.types[0]
+	theirs := other.made(other.token, other.form+user.Endpoint, strings.ReplaceAll(user.body(), "_n_", "referred-to"))
+	i := slices.IndexFunc(user.refs, func(r crossRef) bool { return r.name == "manager" })
+	own := m.form + user.Endpoint + "/" + m.made(m.token, m.form+user.Endpoint, strings.ReplaceAll(user.body(user.refs[i].member(`{"value":"`+theirs+`"}`)), "_n_", "refers"))
+	before := m.with(m.token, "GET", own, "")
+	if !strings.Contains(before.body, theirs) {
+		m.t.Errorf("the reference was not kept: %s", before.body)
+	}
+	if a := other.with(other.token, "DELETE", other.form+user.Endpoint+"/"+theirs, ""); a.status != 204 {
+		m.t.Errorf("the removal: %d %s", a.status, a.body)
+	}
+	if after := m.with(m.token, "GET", own, ""); after.body != before.body || after.header.Get("ETag") != before.header.Get("ETag") {
+		m.t.Errorf("the user was\n%s\nand is\n%s", before.body, after.body)
 	}
 }
 
