@@ -86,6 +86,13 @@ func scanUniq(r pgx.Rows, of func(int64) *held) error {
 	return err
 }
 
+// mostDropped is how many rows are removed by name. Of a resource whose rows were
+// never measured PostgreSQL expects a few, and compares each with each of those to
+// remove: with 30,000 that takes longer than any request may.
+const mostDropped = 200
+
+const dropAttrs = `DELETE FROM attrs WHERE tenant = $1 AND res = $2`
+
 // index makes the rows of attrs those of a resource that had others. Only what
 // differs is written.
 func (t *session) index(row *entry, rows []sqlfilter.Row, had *held) {
@@ -101,6 +108,13 @@ func (t *session) index(row *entry, rows []sqlfilter.Row, had *held) {
 	for at := range had.attrs {
 		if !stay[at] {
 			drop.path, drop.elem = append(drop.path, at.path), append(drop.elem, at.elem)
+		}
+	}
+	if len(drop.path) > mostDropped {
+		t.later(dropAttrs, t.tenant, row.pk)
+		put, drop = attrArrays{}, attrArrays{}
+		for _, r := range rows {
+			put.add(0, r)
 		}
 	}
 	if len(drop.path) > 0 {

@@ -98,7 +98,7 @@ func (t *session) delete(ctx context.Context, ref scim.Ref, version string) (tom
 		return 0, err
 	}
 	t.keep(row, &doc)
-	t.later(`DELETE FROM attrs WHERE tenant = $1 AND res = $2`, t.tenant, row.pk)
+	t.later(dropAttrs, t.tenant, row.pk)
 	t.later(`DELETE FROM uniq WHERE tenant = $1 AND res = $2`, t.tenant, row.pk)
 	t.storeLinks(row, nil)
 	t.count(row.typ, -1)
