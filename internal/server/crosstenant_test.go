@@ -56,7 +56,7 @@ type matrix struct {
 	trials []crossing // writes that are only tried out
 }
 
-// TestCrossTenant is T6, T8 and T28: whatever a tenant's client sends with an id, a
+// TestCrossTenant is T6, T8, T28 and CUR-008: whatever a tenant's client sends with an id, a
 // cursor, a name or a type of another tenant in the place of one that nobody has, it
 // gets the same answer, nothing of the other tenant changes, and none of its texts
 // is anywhere.
