@@ -23,9 +23,10 @@ ALL         := ./internal/server ./backend/postgres ./...
 # package alone is compiled without. It shares nothing but by what its callers
 # lock, and has no generic functions, whose copies would stand for those of others.
 RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
-# Tests of commands, one process after another, which the detector only slows
-# down: what runs beside something else in those processes, others try.
-COMMANDS    := ^Test(NobodyIsAdopted|BulkTwice|EveryWayToLeave|LargeOrders|TenantCommands|TenantsDocs|Copy.*|ResumedCopy.*|ExportImport|Moving|BackupRestore|RestoreOverCrash|Bench.*|Replay|Migrate.*|Mounts|FacadeSubcommands)$$
+# Tests in which one thing happens after another, many of them in processes of
+# their own: the detector only slows them down. What runs beside something else in
+# those, others try.
+ORDERLY     := ^Test(NobodyIsAdopted|BulkTwice|EveryWayToLeave|LargeOrders|TenantCommands|TenantsDocs|Copy.*|ResumedCopy.*|ExportImport|Moving|BackupRestore|RestoreOverCrash|Bench.*|Replay|Migrate.*|Mounts|FacadeSubcommands|Scopes|Why.*|LogFormats|Usage|EmulatorBadInput|BehindProxy|Plans|StreamedMembers|ResetMembers|PruneSteps|WithoutRights|MemberCost|SealLate|ManyValuesGo)$$
 BENCHFLAGS  ?=
 
 .PHONY: run build test test-ha test-ha-short quick lint setup fuzz fuzz-t14 reproducible sbom vuln bench bench-large report interop image clean
@@ -47,7 +48,7 @@ test: setup
 	go mod verify
 	@$(MAKE) --no-print-directory format vet staticcheck
 	go run ./internal/testrun -meant '$(MEANT)' -results dist/test.json $(ALL)
-	go run ./internal/testrun -meant '$(MEANT)' -- -short $(RACE) -skip '$(COMMANDS)' -timeout 20m $$(go list $(ALL) | grep -Ev '$(SINGLE)')
+	go run ./internal/testrun -meant '$(MEANT)' -- -short $(RACE) -skip '$(ORDERLY)' -timeout 20m $$(go list $(ALL) | grep -Ev '$(SINGLE)')
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s WITHOUT='$(T14)'
 
 # Vet, and the tests that need no service, in under a minute.
@@ -102,10 +103,10 @@ test-ha: setup
 test-ha-short: setup
 	go run ./internal/testrun -- -tags ha -count=1 -short -timeout 5m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover
 
-# Each fuzz target for FUZZTIME, one after the other, but for those that WITHOUT
+# Each fuzz target for FUZZTIME, two beside each other, but for those that WITHOUT
 # names.
 fuzz:
-	@$(MAKE) --no-print-directory $(addprefix fuzz/,$(filter-out $(WITHOUT),$(shell git grep -oE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed -E 's|/[^/]*:func |.|')))
+	@$(MAKE) --no-print-directory -j 2 FUZZFLAGS='-parallel 1' $(addprefix fuzz/,$(filter-out $(WITHOUT),$(shell git grep -oE '^func Fuzz[A-Za-z0-9_]+' -- '*_test.go' | sed -E 's|/[^/]*:func |.|')))
 
 # T14: a minute for each of its targets, two beside each other.
 fuzz-t14:
