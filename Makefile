@@ -26,7 +26,7 @@ RACE        := -race -gcflags=modernc.org/sqlite/lib=-race=false
 # Tests in which one thing happens after another, many of them in processes of
 # their own: the detector only slows them down. What runs beside something else in
 # those, others try.
-ORDERLY     := ^Test(NobodyIsAdopted|BulkTwice|EveryWayToLeave|LargeOrders|TenantCommands|TenantsDocs|Copy.*|ResumedCopy.*|ExportImport|Moving|BackupRestore|RestoreOverCrash|Bench.*|Replay|Migrate.*|Mounts|FacadeSubcommands|Scopes|Why.*|LogFormats|Usage|EmulatorBadInput|BehindProxy|Plans|StreamedMembers|ResetMembers|PruneSteps|WithoutRights|MemberCost|SealLate|ManyValuesGo)$$
+ORDERLY     := ^Test(Canary|CrossTenant|Neighbour|MetricsStaySmall|NobodyIsAdopted|BulkTwice|EveryWayToLeave|LargeOrders|TenantCommands|TenantsDocs|Copy.*|ResumedCopy.*|ExportImport|Moving|BackupRestore|RestoreOverCrash|Bench.*|Replay|Migrate.*|Mounts|FacadeSubcommands|Scopes|Why.*|LogFormats|Usage|EmulatorBadInput|BehindProxy|Plans|StreamedMembers|ResetMembers|PruneSteps|WithoutRights|MemberCost|SealLate|ManyValuesGo)$$
 BENCHFLAGS  ?=
 
 .PHONY: run build test test-ha test-ha-short quick lint setup fuzz fuzz-t14 reproducible sbom vuln bench bench-large report interop image clean
