@@ -29,6 +29,11 @@ func testTenants(t *testing.T, s *suite) {
 	if len(mine.Links) != 0 {
 		b.broken(rule, "a reference shows %v", mine.Links)
 	}
+	for _, c := range []*tenant{a, b} { // a tenant may come into being only when it has something
+		if n := c.total(c.user); n != 1 {
+			c.broken(rule, "%d users counted, of whom 1 is its own", n)
+		}
+	}
 	if f, ok := b.wide.(scim.ChangeFeed); ok {
 		records, err := f.Changes(b.Context(), scim.ChangeQuery{ID: u.ID})
 		b.must(err, "the change log can be read")
