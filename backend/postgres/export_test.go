@@ -92,3 +92,24 @@ func literal(a any) string {
 
 // Analyze has tables measured that have grown a lot.
 func (db *DB) Analyze(ctx context.Context) error { return db.analyze(ctx) }
+
+// Prepared is how often a statement that one connection keeps was carried out with
+// the plan that it keeps, and how often with one made for its arguments.
+type Prepared struct {
+	SQL             string
+	Generic, Custom int
+}
+
+// PreparedStatements are those of a connection: of the only one, with MaxConns 1.
+func (db *DB) PreparedStatements(ctx context.Context) (list []Prepared, err error) {
+	err = db.Tenant("").peek(ctx, func(t *session) error {
+		list = nil
+		return t.eachFiltered(ctx, `SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements`, nil, func(r pgx.Rows) error {
+			var p Prepared
+			err := r.Scan(&p.SQL, &p.Generic, &p.Custom)
+			list = append(list, p)
+			return err
+		})
+	})
+	return list, err
+}

@@ -23,14 +23,17 @@ type entry struct {
 const columns = `r.pk, r.type, r.id, coalesce(r.external_sent, r.external, ''), r.version, r.created, r.modified, r.members, r.links,
 	r.digest, r.schemas, r.text, coalesce(r.hidden, '')`
 
+// columnCount is how many they are.
+const columnCount = 13
+
 // scan reads a row that begins with columns, and what follows them into more.
 func scan(rows pgx.Rows, rt *scim.ResourceType, more ...any) (*entry, error) {
 	row := &entry{seen: true, r: &scim.Resource{Type: rt}}
 	r, schemas := row.r, ""
 	var created, modified int64
-	into := [13 + 2]any{&row.pk, &row.typ, &r.ID, &r.ExternalID, &r.Meta.Version, &created, &modified, &row.members, &row.links,
+	into := [columnCount + mostMore]any{&row.pk, &row.typ, &r.ID, &r.ExternalID, &r.Meta.Version, &created, &modified, &row.members, &row.links,
 		&r.Digest, &schemas, (*bytes)(&r.Text), (*bytes)(&r.Hidden)}
-	if err := rows.Scan(into[:13+copy(into[13:], more)]...); err != nil {
+	if err := rows.Scan(into[:columnCount+copy(into[columnCount:], more)]...); err != nil {
 		return nil, err
 	}
 	r.ID, r.ExternalID, r.Meta.Version = unescape(r.ID), unescape(r.ExternalID), unescape(r.Meta.Version)
@@ -78,11 +81,21 @@ func (s *Store) Get(ctx context.Context, ref scim.Ref, sel scim.Selection) (r *s
 func (t *session) get(ctx context.Context, ref scim.Ref, sel scim.Selection) (*entry, error) {
 	t.db.remember(t.store.tenant, ref.Type)
 	var row *entry
-	t.laterEach(find, func(rows pgx.Rows) (err error) {
-		row, err = scan(rows, ref.Type)
-		return err
-	}, t.tenant, escape(ref.ID), ref.Type.Name)
-	t.completeNamed(ref, sel, func() *entry { return row })
+	if w := t.joined(ref.Type, sel); w != nil {
+		t.laterEach(w.find(), func(rows pgx.Rows) (err error) {
+			row, err = w.scan(rows)
+			return err
+		}, t.tenant, escape(ref.ID), ref.Type.Name)
+	} else {
+		t.laterEach(find, func(rows pgx.Rows) (err error) {
+			row, err = scan(rows, ref.Type)
+			return err
+		}, t.tenant, escape(ref.ID), ref.Type.Name)
+		t.completeNamed(ref, sel, func() *entry { return row })
+	}
+	if m := ref.Type.Membership(); m != nil && sel.Wants(m.Name) {
+		t.membersOf(ref.ID, func() *entry { return row })
+	}
 	t.finish()
 	if err := t.flush(ctx); err != nil {
 		return nil, err
@@ -119,17 +132,14 @@ func (t *session) complete(ctx context.Context, rows []*entry, rt *scim.Resource
 	}
 }
 
-// completeNamed is complete for one resource of which no more is known than its
-// name; row returns it, once it has been read.
+// completeNamed is complete, but for members, for one resource of which no more
+// is known than its name; row returns it, once it has been read.
 func (t *session) completeNamed(ref scim.Ref, sel scim.Selection, row func() *entry) {
 	if refers(ref.Type) {
 		t.linksOf(ref.ID, row)
 	}
 	if g := ref.Type.Groups(); g != nil && sel.Wants(g.Name) {
 		t.groupsOf(ref.ID, row)
-	}
-	if m := ref.Type.Membership(); m != nil && sel.Wants(m.Name) {
-		t.membersOf(ref.ID, row)
 	}
 }
 

@@ -36,7 +36,6 @@ const (
 	ORDER BY n.person, n.depth > 1, n.grp`
 
 	flatOfAll  = flat + `unnest($2::bigint[]) AS p (pk) JOIN members m ON m.tenant = $1 AND m.member = p.pk` + ascendFrom + ` ORDER BY m.member, m.grp`
-	flatOfID   = flat + `resources p JOIN members m ON m.tenant = $1 AND m.member = p.pk` + ascendFrom + ` WHERE p.tenant = $1 AND p.id = $2 ORDER BY m.grp`
 	flatOfThis = flat + `members m` + ascendFrom + ` WHERE m.tenant = $1 AND m.member = $2 ORDER BY m.grp`
 	flat       = `SELECT m.member, true, g.id, g.display, (SELECT nests FROM tenants WHERE tenant = $1) FROM `
 )
@@ -61,9 +60,10 @@ func (t *session) groups(rows []*entry) {
 		row.r.Groups = nil
 		byPK[row.pk] = row.r
 	}
-	add := t.addGroup(func(pk int64) *scim.Resource { return byPK[pk] })
+	isFlat := t.isFlat()
+	add := t.addGroup(isFlat, func(pk int64) *scim.Resource { return byPK[pk] })
 	switch {
-	case !t.isFlat():
+	case !isFlat:
 		t.laterEach(groupsOfAll, add, t.tenant, pks(rows), scim.MaxGroupDepth)
 	case len(rows) == 1: // PostgreSQL plans for each length of a list anew
 		t.laterEach(flatOfThis, add, t.tenant, rows[0].pk)
@@ -73,22 +73,16 @@ func (t *session) groups(rows []*entry) {
 }
 
 func (t *session) groupsOf(id string, row func() *entry) {
-	add := t.addGroup(func(int64) *scim.Resource {
+	t.laterEach(groupsOfOne, t.addGroup(false, func(int64) *scim.Resource {
 		if e := row(); e != nil {
 			return e.r
 		}
 		return nil
-	})
-	if t.isFlat() {
-		t.laterEach(flatOfID, add, t.tenant, escape(id))
-	} else {
-		t.laterEach(groupsOfOne, add, t.tenant, escape(id), scim.MaxGroupDepth)
-	}
+	}), t.tenant, escape(id), scim.MaxGroupDepth)
 }
 
 // addGroup returns what reads a row of any of these statements.
-func (t *session) addGroup(of func(pk int64) *scim.Resource) func(pgx.Rows) error {
-	flat := t.isFlat()
+func (t *session) addGroup(flat bool, of func(pk int64) *scim.Resource) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
 		var pk int64
 		var direct, nests bool

@@ -12,8 +12,14 @@ import (
 )
 
 // List implements scim.Backend. A page takes two round trips: one finds it, the
-// other what belongs to it, and the total.
+// other what belongs to it, and the total. A look-up takes one if it finds few
+// resources, else one more.
 func (s *Store) List(ctx context.Context, q scim.Query) (p *scim.Page, err error) {
+	if looksUp(q) {
+		if p, err := s.listFew(ctx, q); p != nil || err != nil {
+			return p, err
+		}
+	}
 	err = s.read(ctx, func(t *session) error {
 		p, err = t.list(ctx, q)
 		return err
@@ -31,8 +37,7 @@ func (t *session) list(ctx context.Context, q scim.Query) (*scim.Page, error) {
 	if t.tenant == 0 {
 		return p, nil
 	}
-	plan := sqlfilter.List(q, sqlfilter.Options{Dialect: sqlfilter.PostgreSQL{}, Tenant: int64(t.tenant),
-		Nested: true, SeqIsPK: true, TenantInKeys: true})
+	plan := t.plan(q)
 	var rows []*entry
 	if q.Count > 0 {
 		var err error
@@ -51,6 +56,57 @@ func (t *session) list(ctx context.Context, q scim.Query) (*scim.Page, error) {
 		p.Resources = append(p.Resources, row.r)
 	}
 	t.complete(ctx, rows, q.Type, q.Selection, known)
+	return p, nil
+}
+
+func (t *session) plan(q scim.Query) sqlfilter.Plan {
+	return sqlfilter.List(q, sqlfilter.Options{Dialect: sqlfilter.PostgreSQL{}, Tenant: int64(t.tenant),
+		Nested: true, SeqIsPK: true, TenantInKeys: true})
+}
+
+// few is how many resources a look-up may find in one round trip, at most.
+const few = 8
+
+// listFew is List for a look-up: one statement reads what it finds, with all that
+// belongs to it. There is no page if that is more than a few, or more than that
+// statement can read.
+func (s *Store) listFew(ctx context.Context, q scim.Query) (p *scim.Page, err error) {
+	if m := q.Type.Membership(); m != nil && q.Selection.Wants(m.Name) || q.Count == 0 || q.After != nil || q.StartIndex > 1 {
+		return nil, nil
+	}
+	most := min(q.Count, few)
+	err = s.peek(ctx, func(t *session) error {
+		t.db.remember(t.store.tenant, q.Type)
+		p = &scim.Page{}
+		w := t.joined(q.Type, q.Selection)
+		switch {
+		case t.tenant == 0:
+			return nil
+		case w == nil:
+			p = nil
+			return nil
+		}
+		part := t.plan(q).Parts[0]
+		found := 0
+		t.laterEach(statementOf(part, q, len(part.Args), w), func(r pgx.Rows) error {
+			var key *string
+			row, err := w.scan(r, &key)
+			if found++; err == nil {
+				p.Resources = append(p.Resources, row.r)
+			}
+			return err
+		}, append(arguments(part.Args), most+1, 0, t.tenant)...)
+		if err := t.flush(ctx); err != nil {
+			return err
+		}
+		if p.Total = found; found > most {
+			p = nil
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, tooComplex(err)
+	}
 	return p, nil
 }
 
@@ -101,7 +157,7 @@ func (t *session) page(ctx context.Context, q scim.Query, plan sqlfilter.Plan) (
 	for i, part := range plan.Parts {
 		before := len(rows)
 		args := append(arguments(part.Args), q.Count+1-len(rows), skip, t.tenant)
-		t.queue = append(t.queue, statement{sql: statementOf(part, q, len(part.Args)), args: args, once: !looksUp(q), row: func(r pgx.Rows) error {
+		t.queue = append(t.queue, statement{sql: statementOf(part, q, len(part.Args), nil), args: args, once: !looksUp(q), row: func(r pgx.Rows) error {
 			if len(rows) == q.Count {
 				more = true
 				return nil
@@ -140,8 +196,8 @@ func (t *session) page(ctx context.Context, q scim.Query, plan sqlfilter.Plan) (
 
 // statementOf is a part of a list as SQL. The inner SELECT reads indexes alone,
 // so that skipping to a distant page touches no document; the documents of the
-// page are then read by their numbers, and put in its order.
-func statementOf(part sqlfilter.Part, q scim.Query, args int) string {
+// page are then read by their numbers, whole if w says how, and put in its order.
+func statementOf(part sqlfilter.Part, q scim.Query, args int, w *joined) string {
 	key, order, direction := "NULL", "p.pk", ""
 	if q.Descending && q.SortBy != nil {
 		direction = " DESC"
@@ -149,9 +205,13 @@ func statementOf(part sqlfilter.Part, q scim.Query, args int) string {
 	if part.Key != "" {
 		key, order = part.Key, "p.key"+direction+", p.pk"
 	}
-	return `SELECT ` + columns + `, p.key FROM (SELECT r.pk AS pk, ` + key + ` AS key ` + part.SQL +
-		` LIMIT $` + strconv.Itoa(args+1) + ` OFFSET $` + strconv.Itoa(args+2) + `) p JOIN resources r ON r.tenant = $` +
-		strconv.Itoa(args+3) + ` AND r.pk = p.pk ORDER BY ` + order + direction
+	tenant, selected, joins := strconv.Itoa(args+3), columns, ""
+	if w != nil {
+		selected, joins = w.columns(tenant), w.joins(tenant)
+	}
+	return `SELECT ` + selected + `, p.key FROM (SELECT r.pk AS pk, ` + key + ` AS key ` + part.SQL +
+		` LIMIT $` + strconv.Itoa(args+1) + ` OFFSET $` + strconv.Itoa(args+2) + `) p JOIN resources r ON r.tenant = $` + tenant +
+		` AND r.pk = p.pk` + joins + ` ORDER BY ` + order + direction
 }
 
 func keyset(key *string, part sqlfilter.Part, row *entry) *scim.Keyset {
