@@ -10,17 +10,17 @@ import (
 
 // joined is how a statement reads resources of one type together with what other
 // tables know of them: their references that lead somewhere, and the groups that
-// they are in, where groups do not nest. For one resource, or a few, that is half
-// of what it costs to ask for each by itself; for a page it is not, since what is
-// asked with a filter is planned each time.
+// they are in, where groups do not nest. That is for one resource, or a few that a
+// look-up finds, by statements that are planned once. For a page it would cost
+// more than it saves: its statement is planned each time.
 type joined struct {
 	t             *session
 	rt            *scim.ResourceType
 	groups, links bool
 }
 
-// joined returns how to read resources joined, but for their members; nil where groups
-// nest.
+// joined returns how to read resources so, without their members; nil where
+// groups nest.
 func (t *session) joined(rt *scim.ResourceType, sel scim.Selection) *joined {
 	w := &joined{t: t, rt: rt, links: refers(rt)}
 	if g := rt.Groups(); g != nil && sel.Wants(g.Name) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -170,15 +171,24 @@ func (t *session) complete(ctx context.Context, rows []*entry, rt *scim.Resource
 	return nil
 }
 
-// list is the resources' numbers as JSON, for json_each: the way to hand a
-// statement a list whose length is not part of its text.
-func list(rows []*entry) string {
-	b := []byte{'['}
+// pks are the numbers of resources.
+func pks(rows []*entry) []int64 {
+	list := make([]int64, len(rows))
 	for i, row := range rows {
+		list[i] = row.pk
+	}
+	return list
+}
+
+// list is numbers as JSON, for json_each: the way to hand a statement a list
+// whose length is not part of its text.
+func list(numbers []int64) string {
+	b := []byte{'['}
+	for i, n := range numbers {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = scim.AppendValue(b, row.pk)
+		b = strconv.AppendInt(b, n, 10)
 	}
 	return string(append(b, ']'))
 }

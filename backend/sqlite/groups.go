@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"slices"
 
 	"zombiezen.com/go/sqlite"
@@ -8,65 +9,85 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// directGroups and nestedGroups find the groups of a page of resources in one
-// query. Without nesting it is one indexed read; with it, the recursion goes
-// scim.MaxGroupDepth deep and UNION ends circles, so that it visits a group at
-// most once per depth. The index, which holds all that is asked of a group, is
+// directEdges and nestedEdges find the groups that a page of resources are in,
+// and namesOfGroups what they are called, once each: those of a page are in much
+// the same. Without nesting the first is one indexed read; with it, the recursion
+// goes scim.MaxGroupDepth deep and UNION ends circles, so that it visits a group
+// at most once per depth. The index, which holds all that is asked of a group, is
 // named since SQLite prefers to look a number up in the table. The sums keep
 // SQLite from compiling them anew, see dialect.
 const (
-	directGroups = `SELECT m.member, g.pk, g.id, g.display, 1
-		FROM json_each(?) j CROSS JOIN members m ON m.member = j.value AND m.tenant = (?+0)
-		CROSS JOIN resources g INDEXED BY resources_groups ON g.pk = m.grp AND g.members > 0 AND g.type > 0`
+	directEdges = `SELECT m.member, m.grp, 1 FROM json_each(?) j CROSS JOIN members m ON m.member = j.value AND m.tenant = (?+0)`
 
-	nestedGroups = `WITH RECURSIVE up (person, grp, depth) AS (
+	nestedEdges = `WITH RECURSIVE up (person, grp, depth) AS (
 			SELECT m.member, m.grp, 1 FROM json_each(?1) j CROSS JOIN members m ON m.member = j.value AND m.tenant = (?2+0)
 			JOIN resources g INDEXED BY resources_groups ON g.pk = m.grp AND g.members > 0 AND g.type > 0
 			UNION
 			SELECT up.person, m.grp, up.depth + 1 FROM up CROSS JOIN members m ON m.member = up.grp AND m.tenant = (?2+0)
 			JOIN resources g INDEXED BY resources_groups ON g.pk = m.grp AND g.members > 0 AND g.type > 0
 			WHERE up.depth < (?3+0)
-		), nearest AS (SELECT person, grp, min(depth) AS depth FROM up GROUP BY person, grp)
-		SELECT n.person, n.grp, g.id, g.display, n.depth FROM nearest n CROSS JOIN resources g INDEXED BY resources_groups ON g.pk = n.grp AND g.members > 0`
+		) SELECT person, grp, min(depth) FROM up GROUP BY person, grp`
+
+	namesOfGroups = `SELECT g.pk, g.id, g.display FROM json_each(?) j
+		CROSS JOIN resources g INDEXED BY resources_groups ON g.pk = j.value AND g.members > 0 AND g.type > 0`
 )
 
 // groups gives resources the groups that they are in.
 func (t *session) groups(rows []*entry) error {
-	type group struct {
-		pk     int64
-		direct bool
-		ref    scim.MemberRef
+	type edge struct {
+		group int64
+		far   bool // over other groups
 	}
-	byPK := make(map[int64][]group, len(rows))
-	query, args := directGroups, []any{list(rows), t.tenant}
+	of := make(map[int64][]edge, len(rows))
+	query, args := directEdges, []any{list(pks(rows)), t.tenant}
 	if t.names.nested[t.tenant] > 0 {
-		query, args = nestedGroups, append(args, scim.MaxGroupDepth)
+		query, args = nestedEdges, append(args, scim.MaxGroupDepth)
 	}
+	var all []int64
+	names := map[int64]scim.MemberRef{} // of all
 	err := t.each(query, func(st *sqlite.Stmt) error {
-		pk, direct := st.ColumnInt64(0), st.ColumnInt(4) == 1
-		g := group{st.ColumnInt64(1), direct, scim.MemberRef{ID: st.ColumnText(2), Type: "indirect", Display: st.ColumnText(3)}}
-		if direct {
-			g.ref.Type = "direct"
+		person, e := st.ColumnInt64(0), edge{st.ColumnInt64(1), st.ColumnInt(2) > 1}
+		of[person] = append(of[person], e)
+		if _, known := names[e.group]; !known {
+			names[e.group] = scim.MemberRef{}
+			all = append(all, e.group)
 		}
-		byPK[pk] = append(byPK[pk], g)
 		return nil
 	}, args...)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	err = t.each(namesOfGroups, func(st *sqlite.Stmt) error {
+		names[st.ColumnInt64(0)] = scim.MemberRef{ID: st.ColumnText(1), Display: st.ColumnText(2)}
+		return nil
+	}, list(all))
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		list := byPK[row.pk]
-		slices.SortFunc(list, func(a, b group) int {
-			if a.direct != b.direct {
-				if a.direct {
+		edges := of[row.pk]
+		slices.SortFunc(edges, func(a, b edge) int {
+			if a.far != b.far {
+				if b.far {
 					return -1
 				}
 				return 1
 			}
-			return int(a.pk - b.pk)
+			return cmp.Compare(a.group, b.group)
 		})
-		for _, g := range list[:min(len(list), scim.MaxGroups)] {
-			row.r.Groups = append(row.r.Groups, g.ref)
+		for _, e := range edges {
+			g := names[e.group]
+			if g.ID == "" { // it is being deleted
+				continue
+			}
+			if len(row.r.Groups) == scim.MaxGroups {
+				break
+			}
+			g.Type = "direct"
+			if e.far {
+				g.Type = "indirect"
+			}
+			row.r.Groups = append(row.r.Groups, g)
 		}
 	}
 	return nil
