@@ -93,8 +93,7 @@ func (w *joined) scan(rows pgx.Rows, more ...any) (*entry, error) {
 	case err != nil:
 		return nil, err
 	case nests:
-		w.t.db.nesting.Store(w.t.tenant, struct{}{})
-		return nil, errNests
+		return nil, w.t.foundNests()
 	}
 	for i, id := range ids {
 		row.r.Groups = append(row.r.Groups, scim.MemberRef{ID: unescape(id), Type: "direct", Display: unescape(names[i])})

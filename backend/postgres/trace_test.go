@@ -69,7 +69,7 @@ func TestTrace(t *testing.T) {
 		return err
 	})
 	has(steps, "SELECT r.pk", 1)
-	has(steps, "SELECT m.member, true, g.id", 1)
+	has(steps, "SELECT g.pk, g.id, g.display", 1)
 
 	tr := &scim.Trace{}
 	ctx := scim.WithTrace(t.Context(), tr)
