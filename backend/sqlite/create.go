@@ -114,6 +114,10 @@ func (t *session) insert(ctx context.Context, r *scim.Resource, pk int64, id str
 
 // count keeps the number of resources of a type.
 func (t *session) count(typ, by int64) error {
+	if known, ok := t.w.settled[t.tenant]; ok && by < 0 {
+		known.left -= by
+		t.w.settled[t.tenant] = known
+	}
 	return t.exec(`INSERT INTO counts (tenant, type, n) VALUES (?, ?, ?)
 		ON CONFLICT (tenant, type) DO UPDATE SET n = n + excluded.n`, t.tenant, typ, by)
 }

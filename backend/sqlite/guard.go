@@ -247,9 +247,31 @@ func (t *session) counted(s *guard.State, since int64, span time.Duration, most,
 	if err != nil {
 		return err
 	}
-	settled, _, err := t.one(earlierSQL, t.tenant, typ, scim.Instant(s.Now.Add(-span)), total, enough)
+	settled, err := t.settled(typ, scim.Instant(s.Now.Add(-span)), total, int64(enough))
 	s.Total, s.Settled = int(total), int(settled)
 	return err
+}
+
+// settled is what the writer knows of the people of a tenant: so many were there
+// before a moment, and are, but for those who left since.
+type settled struct{ before, people, left int64 }
+
+// settled counts who was there before a moment, of total, up to enough. Where many
+// were there and many came since, that takes as many rows. So the writer counts
+// twice as many as it needs, and again once half of them may have left.
+func (t *session) settled(typ, before, total, enough int64) (int64, error) {
+	if t.w == nil {
+		n, _, err := t.one(earlierSQL, t.tenant, typ, before, total, enough)
+		return n, err
+	}
+	if known, ok := t.w.settled[t.tenant]; ok && known.before <= before && known.people-known.left >= enough {
+		return enough, nil
+	}
+	n, _, err := t.one(earlierSQL, t.tenant, typ, before, total, 2*enough)
+	if err == nil {
+		t.w.settled[t.tenant] = settled{before: before, people: n}
+	}
+	return n, err
 }
 
 // BreakerState implements guard.Store.

@@ -2,8 +2,11 @@ package sqlite_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,6 +26,53 @@ func TestGuard(t *testing.T) {
 		db := open(t, filepath.Join(t.TempDir(), "rollcall.db"), sqlite.Options{Now: now, UndeleteDays: 30, UnsafeSynchronousForTests: "OFF"})
 		return db.Tenant("acme"), db.Tenant("acme")
 	})
+}
+
+// TestSettled: who was there before the window is not counted for each change
+// while that can't have become too few, and the limit is what it would be.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(-2 * time.Hour)
+	db := open(t, filepath.Join(t.TempDir(), "rollcall.db"), sqlite.Options{Now: func() time.Time { return at }, UnsafeSynchronousForTests: "OFF"})
+	owner := &tenant.Tenant{Name: "acme", Settings: tenant.Settings{Breaker: tenant.Breaker{Mode: "hold", People: 30, Percent: 20}}}
+	s := guard.New(guard.Options{}).Wrap(owner, db.Tenant("acme"), schema.Core())
+	var people []*scim.Resource
+	for i := range 440 {
+		if i == 320 {
+			at = at.Add(2 * time.Hour)
+		}
+		people = append(people, create(t, s, user(t, fmt.Sprintf("p%d", i))))
+	}
+	counted := 0
+	db.Spy(func(q string) {
+		if strings.Contains(q, "created <=") {
+			counted++
+		}
+	})
+	gone := 0
+	for _, r := range people {
+		err := s.Delete(t.Context(), r.Ref(), "")
+		var held *scim.Error
+		if errors.As(err, &held) && held.Status == 429 {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone++
+		if gone == 20 && counted != 1 {
+			t.Errorf("who was there before was counted %d times for 20 people", counted)
+		}
+		if gone%29 == 0 { // the next hour
+			at = at.Add(2 * time.Hour)
+		}
+	}
+	db.Spy(nil)
+	// All have been there for long by then.
+	left, now := len(people)-gone, gone%29+1
+	if limit := math.Ceil(float64(left) * 0.2); float64(now) <= limit || float64(now-1) > math.Ceil(float64(left+1)*0.2) || counted < 2 {
+		t.Errorf("of %d people left, %d would have gone within the hour; the limit is %v; they were counted %d times", left, now, limit, counted)
+	}
 }
 
 // BenchmarkGuard deactivates and activates people, with no breaker, one that warns

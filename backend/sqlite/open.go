@@ -33,7 +33,7 @@ func (db *DB) open(ctx context.Context) (err error) {
 	if _, err := migrate(ctx, db.path, db.o.NoMigrate); err != nil {
 		return err
 	}
-	w := &writer{db: db, queue: make(chan *job, 4*db.o.CommitMost), closing: make(chan struct{}), done: make(chan struct{})}
+	w := &writer{db: db, queue: make(chan *job, 4*db.o.CommitMost), settled: map[int64]settled{}, closing: make(chan struct{}), done: make(chan struct{})}
 	var readers []*conn
 	defer func() {
 		if err == nil {

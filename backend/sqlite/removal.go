@@ -111,6 +111,7 @@ func (w *writer) removeSlice(limit int) (more bool, err error) {
 	}
 	maps.DeleteFunc(w.names.uniq, func(k uniqKey, _ bool) bool { return k.tenant == pk })
 	delete(w.names.nested, pk)
+	delete(w.settled, pk)
 	w.dirty = true
 	return true, w.conn.exec(`UPDATE tenants SET name = 'removed ' || pk, created = 0, revision = 0, nested = 0, removed = 0 WHERE pk = ?`, pk)
 }

@@ -30,11 +30,12 @@ type writer struct {
 	queue   chan *job
 	closing chan struct{}
 	done    chan struct{}
-	names   *names   // as the open transaction sees them
-	undo    []func() // what takes back the transaction's effects on memory
-	seq     int64    // of the resource last created
-	dirty   bool     // names differ from what readers see
-	lost    error    // why the open transaction can't be committed any more
+	names   *names            // as the open transaction sees them
+	undo    []func()          // what takes back the transaction's effects on memory
+	seq     int64             // of the resource last created
+	dirty   bool              // names differ from what readers see
+	lost    error             // why the open transaction can't be committed any more
+	settled map[int64]settled // people who were there before, by tenant; a rollback leaves too few
 	commits atomic.Int64
 	held    *job // taken from the queue, and next
 }
