@@ -145,6 +145,15 @@ func (db *DB) clock() *int64 {
 const sinceSQL = `greatest(` + nowSQL + ` - $3::bigint, (SELECT CASE WHEN g.until <= ` + nowSQL + ` THEN greatest(g.floor, g.until) ELSE g.floor END
 	FROM guards g WHERE g.tenant = $1))`
 
+// expireSQL removes some of what does not count any more. People are counted in
+// the order of their numbers, so that the count can end at the most that matters:
+// what does not count would be passed over each time. A change of one person adds less than that.
+const expireSQL = `DELETE FROM guard_people WHERE tenant = $1 AND (person, cause) IN (
+	SELECT p.person, p.cause FROM guard_people p WHERE p.tenant = $1 AND p.time <= ` + sinceSQL + ` ORDER BY p.time LIMIT $4
+	FOR UPDATE SKIP LOCKED)`
+
+const expireStep = 200
+
 // earlierSQL is how many people were there before that span, if those are fewer
 // than $4. Either those who came since are few, or those of before, or neither are:
 // so many are looked at in vain.
@@ -193,6 +202,7 @@ func (j judged) Tally(ctx context.Context, y guard.Tally) (c guard.Count, err er
 		func(rows pgx.Rows) error { return rows.Scan(&c.New) }, t.tenant, t.db.clock(), y.Span.Milliseconds(), people)
 	t.later(`INSERT INTO guard_people (tenant, person, cause, time) SELECT $1, u.pk, $3, `+nowSQL+` FROM unnest($4::bigint[]) AS u (pk)
 		ON CONFLICT (tenant, person, cause) DO UPDATE SET time = excluded.time`, t.tenant, t.db.clock(), y.Cause, people)
+	t.later(expireSQL, t.tenant, t.db.clock(), y.Span.Milliseconds(), expireStep)
 	t.counted(&c.State, y.Span, most, y.Enough)
 	err = t.flush(ctx)
 	if more {

@@ -33,6 +33,27 @@ func TestGuard(t *testing.T) {
 	})
 }
 
+// TestExpire: people who do not count any more are not passed over by each count.
+func TestExpire(t *testing.T) {
+	t.Parallel()
+	at := time.Now()
+	now := func() time.Time { return at }
+	db := open(t, pgtest.Quick(t), postgres.Options{Now: now, DatabaseNow: now})
+	owner := &tenant.Tenant{Name: "acme", Settings: tenant.Settings{Breaker: tenant.Breaker{Mode: "hold", People: 100}}}
+	s := guard.New(guard.Options{}).Wrap(owner, db.Tenant("acme"), schema.Core())
+	for i := range 11 {
+		if i == 10 {
+			at = at.Add(2 * time.Hour)
+		}
+		if err := s.Delete(t.Context(), create(t, s, user(t, fmt.Sprintf("p%d", i))).Ref(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := db.Int(t.Context(), `SELECT count(*) FROM guard_people`); err != nil || n != 1 {
+		t.Errorf("%d people are kept, %v; want 1", n, err)
+	}
+}
+
 // TestGuardClocks lets two instances count whose clocks differ by more than the
 // window: it goes by the database's.
 func TestGuardClocks(t *testing.T) {

@@ -28,8 +28,9 @@ func TestGuard(t *testing.T) {
 	})
 }
 
-// TestSettled: who was there before the window is not counted for each change
-// while that can't have become too few, and the limit is what it would be.
+// TestSettled looks at what the breaker reads for a change: who was there before the window
+// is not counted each time while that can't have become too few, and the limit is
+// what it would be.
 func TestSettled(t *testing.T) {
 	t.Parallel()
 	at := time.Now().Add(-2 * time.Hour)
@@ -43,10 +44,13 @@ func TestSettled(t *testing.T) {
 		}
 		people = append(people, create(t, s, user(t, fmt.Sprintf("p%d", i))))
 	}
-	counted := 0
+	counted, asked := 0, map[string]bool{}
 	db.Spy(func(q string) {
 		if strings.Contains(q, "created <=") {
 			counted++
+		}
+		if strings.Contains(q, "FROM guard_people") {
+			asked[q] = true
 		}
 	})
 	gone := 0
@@ -68,6 +72,22 @@ func TestSettled(t *testing.T) {
 		}
 	}
 	db.Spy(nil)
+	if len(asked) < 3 {
+		t.Errorf("%d statements read guard_people", len(asked))
+	}
+	for q := range asked { // none goes through all who count, or who did
+		steps, err := db.Plan(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, by := strings.Join(steps, "\n"), "(tenant=? AND time>?)"
+		if strings.Contains(q, "person = ?") {
+			by = "(tenant=? AND person=?"
+		}
+		if !strings.Contains(plan, by) {
+			t.Errorf("%s\n%s", q, plan)
+		}
+	}
 	// All have been there for long by then.
 	left, now := len(people)-gone, gone%29+1
 	if limit := math.Ceil(float64(left) * 0.2); float64(now) <= limit || float64(now-1) > math.Ceil(float64(left+1)*0.2) || counted < 2 {
