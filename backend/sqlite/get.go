@@ -180,11 +180,11 @@ func pks(rows []*entry) []int64 {
 	return list
 }
 
-// list is numbers as JSON, for json_each: the way to hand a statement a list
+// numbers are a JSON array, for json_each: the way to hand a statement a list
 // whose length is not part of its text.
-func list(numbers []int64) string {
+func numbers(list []int64) string {
 	b := []byte{'['}
-	for i, n := range numbers {
+	for i, n := range list {
 		if i > 0 {
 			b = append(b, ',')
 		}

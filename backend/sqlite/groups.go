@@ -39,7 +39,7 @@ func (t *session) groups(rows []*entry) error {
 		far   bool // over other groups
 	}
 	of := make(map[int64][]edge, len(rows))
-	query, args := directEdges, []any{list(pks(rows)), t.tenant}
+	query, args := directEdges, []any{numbers(pks(rows)), t.tenant}
 	if t.names.nested[t.tenant] > 0 {
 		query, args = nestedEdges, append(args, scim.MaxGroupDepth)
 	}
@@ -60,7 +60,7 @@ func (t *session) groups(rows []*entry) error {
 	err = t.each(namesOfGroups, func(st *sqlite.Stmt) error {
 		names[st.ColumnInt64(0)] = scim.MemberRef{ID: st.ColumnText(1), Display: st.ColumnText(2)}
 		return nil
-	}, list(all))
+	}, numbers(all))
 	if err != nil {
 		return err
 	}

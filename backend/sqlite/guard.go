@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"strconv"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -117,18 +116,6 @@ func (j judged) Above(_ context.Context, pks []int64) (list []guard.Group, err e
 		return nil
 	}, numbers(pks), j.t.tenant)
 	return list, err
-}
-
-// numbers are a JSON array.
-func numbers(list []int64) string {
-	b := []byte{'['}
-	for i, n := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = strconv.AppendInt(b, n, 10)
-	}
-	return string(append(b, ']'))
 }
 
 // Tally is exact in every case: one connection writes.

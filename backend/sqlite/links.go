@@ -57,5 +57,5 @@ func (t *session) links(rows []*entry) error {
 			r.Links = append(r.Links, scim.Link{Path: path, Pos: st.ColumnInt(2), Visible: st.ColumnBool(3),
 				Ref: scim.MemberRef{ID: st.ColumnText(4), Type: typ, Display: st.ColumnText(6)}})
 			return nil
-		}, list(pks(with)), t.tenant)
+		}, numbers(pks(with)), t.tenant)
 }

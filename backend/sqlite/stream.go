@@ -43,7 +43,7 @@ func (t *session) members(ctx context.Context, rows []*entry) error {
 			m, err := t.member(st, 1)
 			byPK[st.ColumnInt64(0)] = append(byPK[st.ColumnInt64(0)], m)
 			return err
-		}, list(pks(eager)), t.tenant)
+		}, numbers(pks(eager)), t.tenant)
 	for _, row := range eager {
 		row.r.Members = each(byPK[row.pk])
 	}
