@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/sqlite"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
@@ -34,10 +35,14 @@ type world struct {
 	desk    *people.Desk
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldAt(t, nil) }
+
+// newWorldAt is newWorld over a directory with a clock of its own; nil: the
+// machine's.
+func newWorldAt(t *testing.T, now func() time.Time) *world {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "d.db"), sqlite.Options{Load: schema.Load, Encode: schema.Encode,
-		UndeleteDays: 30, UnsafeSynchronousForTests: "OFF"})
+		UndeleteDays: 30, Now: now, UnsafeSynchronousForTests: "OFF"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,25 +155,30 @@ func (d *Desk) gone(ctx context.Context, v *Verdict) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	var by deed
+	if p.ID != "" {
+		if by, err = d.lastly(ctx, p, nil); err != nil {
+			return false, err
+		}
+		if by.time.IsZero() {
+			by.time = v.When
+		}
+	}
 	for _, c := range clues {
 		switch {
 		case c.op == "delete" && c.status < 300 && p.ID == "":
-			p.ID, p.Name, v.When, v.Client, v.Seq = c.target, value, c.time, c.client, c.seq
-		case c.op == "create" && c.status >= 400 && c.time.After(v.When):
+			p.ID, p.Name = c.target, value
+			by = deed{c.time, c.client, c.seq}
+		case c.op == "create" && c.status >= 400 && by.precedes(c):
 			return false, nil // the later try to create tells more
 		}
 	}
 	if p.ID == "" {
 		return false, nil
 	}
-	if v.Client == "" {
-		by, err := d.lastly(ctx, p, nil)
-		if err != nil {
-			return false, err
-		}
-		if v.Client, v.Seq = by.client, by.seq; v.When.IsZero() {
-			v.When = by.time
-		}
+	v.Client, v.Seq = by.client, by.seq
+	if v.When.IsZero() {
+		v.When = by.time
 	}
 	v.Person, v.Cause = p, Deleted
 	who := ""

@@ -8,11 +8,21 @@ import (
 	"github.com/rollcall-scim/rollcall/scim"
 )
 
-// deed is who did something, and when.
+// deed is who did something, and when: when it was asked for, if its exchange is
+// known.
 type deed struct {
 	time   time.Time
 	client string
 	seq    int64
+}
+
+// precedes reports whether it came before an exchange. Both may have come in one
+// millisecond, and the order of exchanges is the finer then.
+func (d deed) precedes(c clue) bool {
+	if d.seq > 0 && d.time.Equal(c.time) {
+		return d.seq < c.seq
+	}
+	return d.time.Before(c.time)
 }
 
 // lastly returns the last change of a resource for which is holds of one of its
@@ -42,7 +52,7 @@ func (d *Desk) lastly(ctx context.Context, p *Person, is func(path string, added
 	list, err := d.s.Log.Find(ctx, lookingglass.Query{Touching: []string{p.ID}, Limit: evidencePage})
 	for _, x := range list {
 		if x.ID == rec.RequestID {
-			last.client, last.seq = clientName(x), x.Seq
+			last = deed{x.Time, clientName(x), x.Seq}
 		}
 	}
 	return last, err
