@@ -145,8 +145,13 @@ func (t *session) declare(ctx context.Context, oldest int64) (through int64, err
 }
 
 // expireOnce removes about pruneStep rows of expired entries, the oldest first,
-// and returns how many.
+// and returns how many. Instances do it one after another: beside a step of another,
+// which may end there, what a record says of people would be looked for in vain and
+// outlive it.
 func (t *session) expireOnce(ctx context.Context, through int64) (n int64, err error) {
+	if _, err := t.locked(ctx); err != nil {
+		return 0, err
+	}
 	var entries, changes []int64
 	err = t.each(ctx, `SELECT n, CASE kind WHEN 0 THEN change ELSE 0 END FROM audit WHERE tenant = $1 AND n <= $2 ORDER BY n LIMIT $3`, func(r pgx.Rows) error {
 		var n, change int64

@@ -180,3 +180,46 @@ func TestPruneSteps(t *testing.T) {
 		t.Errorf("%d rows are left, %v", n, err)
 	}
 }
+
+// TestPruneTogether prunes while another instance, which then ends, is in the midst
+// of a step: nothing is left over.
+func TestPruneTogether(t *testing.T) {
+	t.Parallel()
+	now := newClock()
+	db := fresh(t, postgres.Options{HistoryDays: 1, Now: now.time})
+	s := db.Tenant("a")
+	var ids []string
+	err := s.Batch(t.Context(), func(b scim.Backend) error {
+		for i := range 600 {
+			ids = append(ids, create(t, b, resource(t, types[0], `{"userName":"u%d"}`, i)).ID)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		create(t, s, group(t, fmt.Sprintf("g%d", i), ids...))
+	}
+	if _, err := s.Audit().Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now.add(2)
+	other := make(chan error, 1)
+	err = db.ExpireStep(t.Context(), "a", now.time().AddDate(0, 0, -1).UnixMilli(), func() {
+		go func() { other <- db.Prune(t.Context()) }()
+		until(t, func() bool {
+			n, err := db.Int(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
+			return err == nil && n > 0
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-other; err != nil {
+		t.Fatal(err)
+	}
+	if n, err := db.Int(t.Context(), `SELECT (SELECT count(*) FROM changes) + (SELECT count(*) FROM changes_people)`); err != nil || n != 0 {
+		t.Errorf("%d rows are left, %v", n, err)
+	}
+}

@@ -11,6 +11,24 @@ import (
 // Prune runs what the program runs every hour.
 func (db *DB) Prune(ctx context.Context) error { return db.prune(ctx) }
 
+// ExpireStep runs the first step of what removes changes from before oldest, and
+// calls hold before it commits.
+func (db *DB) ExpireStep(ctx context.Context, tenant string, oldest int64, hold func()) error {
+	s, through := db.Tenant(tenant), int64(0)
+	err := s.write(ctx, func(t *session) (err error) {
+		through, err = t.declare(ctx, oldest)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *session) error {
+		_, err := t.expireOnce(ctx, through)
+		hold()
+		return err
+	})
+}
+
 // FinishDeletes runs what the program runs every half minute.
 func (db *DB) FinishDeletes() { db.finishDeletes() }
 
