@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/memory"
@@ -387,7 +388,7 @@ func TestBulkCommitFails(t *testing.T) {
 		ops = append(ops, postUser(fmt.Sprint(i), fmt.Sprint("u", i)))
 	}
 	ops = append(ops, postUser("49", "U1"))                                        // a failure of its own
-	ops = append(ops, postGroup("g", "G", "bulkId:3"), postUser("later", "later")) // 3 is gone with its batch
+	ops = append(ops, postGroup("g", "G", "bulkId:0"), postUser("later", "later")) // 0 is gone with its batch, however short
 	a := c.must(200, "POST /Bulk", bulkRequest("", ops...))
 	results, statuses := bulkResults(a)
 	// The first batch may have ended early, by time: all of its operations failed together.
@@ -450,22 +451,24 @@ func TestBulkHashesOutsideBatches(t *testing.T) {
 // BLK-033: what was done before the time was up stays.
 func TestBulkDeadline(t *testing.T) {
 	t.Parallel()
-	n := 0
-	store := new(memory.Store)
-	c := open(t, hooked{Backend: store, create: func(ctx context.Context, _ *scim.Resource) error {
-		if n++; n > 2 {
-			<-ctx.Done()
-			return ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		store := new(memory.Store)
+		c := open(t, hooked{Backend: store, create: func(ctx context.Context, _ *scim.Resource) error {
+			if n++; n > 2 {
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}}, engine.Config{Limits: engine.Limits{Deadline: 300 * time.Millisecond}})
+		_, statuses := c.bulk(postUser("1", "1"), postUser("2", "2"), postUser("3", "3"), postUser("4", "4"))
+		if statuses != "201 201 503 503" {
+			t.Errorf("statuses %s", statuses)
 		}
-		return nil
-	}}, engine.Config{Limits: engine.Limits{Deadline: 300 * time.Millisecond}})
-	_, statuses := c.bulk(postUser("1", "1"), postUser("2", "2"), postUser("3", "3"), postUser("4", "4"))
-	if statuses != "201 201 503 503" {
-		t.Errorf("statuses %s", statuses)
-	}
-	if n := c.must(200, "GET /Users?count=0", "").total(); n != 2 {
-		t.Errorf("%d users are there", n)
-	}
+		if n := c.must(200, "GET /Users?count=0", "").total(); n != 2 {
+			t.Errorf("%d users are there", n)
+		}
+	})
 }
 
 // Past the deadline no password is hashed any more: each operation that is left
@@ -473,21 +476,23 @@ func TestBulkDeadline(t *testing.T) {
 func TestBulkDeadlineWhileHashing(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string]scim.Backend{"whole": new(memory.Store), "plain": plain{new(memory.Store)}} {
-		const deadline = 30 * time.Millisecond
-		hashed := 0
-		c := open(t, b, engine.Config{Limits: engine.Limits{Deadline: deadline}, Password: func(string) (string, error) {
-			hashed++
-			<-time.After(2 * deadline) // counted from here, so that the request's own time is over too
-			return "hash", nil
-		}})
-		var ops []string
-		for i := range 20 {
-			ops = append(ops, fmt.Sprintf(`{"method":"POST","path":"/Users","bulkId":"%d","data":{"userName":"%[1]d","password":"secret%[1]d"}}`, i),
-				postUser(fmt.Sprint("plain", i), fmt.Sprint("plain", i)))
-		}
-		_, statuses := c.bulk(append(ops, `{"method":"POST","path":"/Nowhere","bulkId":"x","data":{}}`)...)
-		if want := strings.Repeat("503 ", 40) + "400"; statuses != want || hashed != 1 {
-			t.Errorf("%s: statuses %s, %d hashed", name, statuses, hashed)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			const deadline = 30 * time.Millisecond
+			hashed := 0
+			c := open(t, b, engine.Config{Limits: engine.Limits{Deadline: deadline}, Password: func(string) (string, error) {
+				hashed++
+				<-time.After(2 * deadline) // counted from here, so that the request's own time is over too
+				return "hash", nil
+			}})
+			var ops []string
+			for i := range 20 {
+				ops = append(ops, fmt.Sprintf(`{"method":"POST","path":"/Users","bulkId":"%d","data":{"userName":"%[1]d","password":"secret%[1]d"}}`, i),
+					postUser(fmt.Sprint("plain", i), fmt.Sprint("plain", i)))
+			}
+			_, statuses := c.bulk(append(ops, `{"method":"POST","path":"/Nowhere","bulkId":"x","data":{}}`)...)
+			if want := strings.Repeat("503 ", 40) + "400"; statuses != want || hashed != 1 {
+				t.Errorf("%s: statuses %s, %d hashed", name, statuses, hashed)
+			}
+		})
 	}
 }

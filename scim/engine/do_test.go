@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/backend/memory"
@@ -115,10 +116,11 @@ func TestDeadline(t *testing.T) {
 // An update that always loses gives up at its deadline.
 func TestUpdateGivesUp(t *testing.T) {
 	t.Parallel()
-	c := open(t, hooked{Backend: new(memory.Store), update: func(context.Context, scim.Change) error {
+	store := new(memory.Store)
+	id := open(t, store, engine.Config{}).user("a") // which has all the time it needs
+	c := open(t, hooked{Backend: store, update: func(context.Context, scim.Change) error {
 		return scim.ErrVersionMismatch
 	}}, engine.Config{Limits: engine.Limits{Deadline: 30 * time.Millisecond}})
-	id := c.user("a")
 	a := c.must(503, "PUT /Users/"+id, `{"userName":"b"}`)
 	if a.RetryAfter <= 0 {
 		t.Error("no Retry-After")
@@ -159,30 +161,33 @@ func TestLockDeadline(t *testing.T) {
 // the end of Do must not cut them off.
 func TestBodyOutlivesDo(t *testing.T) {
 	t.Parallel()
-	b := streaming{new(memory.Store)}
-	c := open(t, b, engine.Config{Limits: engine.Limits{Deadline: 50 * time.Millisecond}})
-	u := c.user("u")
-	g := c.group("g", u)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	resp := c.e.Do(ctx, request("GET /Groups/"+g, ""))
-	if resp.Size != -1 {
-		t.Errorf("Size is %d for members that are still to be read", resp.Size)
-	}
-	var out strings.Builder
-	if _, err := resp.Body.WriteTo(&out); err != nil || !strings.Contains(out.String(), u) {
-		t.Fatalf("the body: %v\n%s", err, out.String())
-	}
-	if n, err := resp.Body.WriteTo(&out); n != 0 || err != nil {
-		t.Errorf("a second WriteTo wrote %d bytes, error %v", n, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := streaming{new(memory.Store)}
+		c := open(t, b, engine.Config{Limits: engine.Limits{Deadline: 50 * time.Millisecond}})
+		u := c.user("u")
+		g := c.group("g", u)
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		resp := c.e.Do(ctx, request("GET /Groups/"+g, ""))
+		if resp.Size != -1 {
+			t.Errorf("Size is %d for members that are still to be read", resp.Size)
+		}
+		<-time.After(time.Second) // of the test's own clock
+		var out strings.Builder
+		if _, err := resp.Body.WriteTo(&out); err != nil || !strings.Contains(out.String(), u) {
+			t.Fatalf("the body: %v\n%s", err, out.String())
+		}
+		if n, err := resp.Body.WriteTo(&out); n != 0 || err != nil {
+			t.Errorf("a second WriteTo wrote %d bytes, error %v", n, err)
+		}
 
-	// The client goes away: the body ends with an error, it is not cut silently.
-	resp = c.e.Do(ctx, request("GET /Groups/"+g, ""))
-	cancel()
-	if _, err := resp.Body.WriteTo(&out); err == nil {
-		t.Error("a body whose members could not be read was written without an error")
-	}
+		// The client goes away: the body ends with an error, it is not cut silently.
+		resp = c.e.Do(ctx, request("GET /Groups/"+g, ""))
+		cancel()
+		if _, err := resp.Body.WriteTo(&out); err == nil {
+			t.Error("a body whose members could not be read was written without an error")
+		}
+	})
 }
 
 // streaming hands members over as an iterator that watches the context.
