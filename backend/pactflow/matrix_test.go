@@ -164,7 +164,7 @@ var matrix = []struct {
 }
 
 // prepared is a rig for a write of the matrix, and the id of its group.
-func prepared(t *testing.T, w write, timeout time.Duration) (*rig, string) {
+func prepared(t testing.TB, w write, timeout time.Duration) (*rig, string) {
 	t.Helper()
 	r := newRig(t, pactflowtest.Options{Seed: "okta"}, pactflow.Options{DeleteUsers: w.remove, CallTimeout: timeout})
 	id := r.makeGroup("Group", adaID, benID)
@@ -208,7 +208,11 @@ func TestFaultMatrix(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%s/%s/%d %s", w.name, f.name, i, kind), func(t *testing.T) {
 					t.Parallel()
-					fail(t, w, f.fault, call, skip, status)
+					if f.fault.Hang == nil {
+						fail(t, w, f.fault, call, skip, status, 0)
+						return
+					}
+					patiently(t, func(t testing.TB, timeout time.Duration) { fail(t, w, f.fault, call, skip, status, timeout) })
 				})
 			}
 		}
@@ -234,11 +238,8 @@ func samePlace(a, b string) bool {
 	return am == bm && ap == bp
 }
 
-func fail(t *testing.T, w write, f pactflowtest.Fault, call string, skip, status int) {
-	timeout := time.Duration(0)
-	if f.Hang != nil {
-		timeout = 500 * time.Millisecond
-	}
+// fail makes one call of a write fail in one way, where a call may take timeout.
+func fail(t testing.TB, w write, f pactflowtest.Fault, call string, skip, status int, timeout time.Duration) {
 	r, id := prepared(t, w, timeout)
 	method, path := place(call)
 	if err := r.emu.Inject(pactflowtest.Rule{Match: pactflowtest.Match{Method: method, Path: path}, Skip: skip, Fault: f}); err != nil {

@@ -1,0 +1,36 @@
+// Package freeport finds ports for servers that tests start as programs of their
+// own, and that can't choose one and say which.
+package freeport
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"strconv"
+)
+
+// The ports to choose from. Systems give others, above 32767, to connections and
+// to whoever asks for any port: one of those may be somebody else's by the time
+// that the server wants it, or wants it back.
+const (
+	lowest  = 15_000
+	highest = 31_999
+)
+
+// Addresses returns n addresses, each with a port of its own that nothing listens
+// on, at host, an address of this machine.
+func Addresses(host string, n int) (list []string, err error) {
+	for range 100 * n {
+		at := net.JoinHostPort(host, strconv.Itoa(lowest+rand.IntN(highest-lowest+1))) //nolint:gosec // which one is no secret
+		l, e := net.Listen("tcp", at)                                                  //nolint:noctx // at once
+		if e != nil {
+			err = e
+			continue
+		}
+		defer l.Close() // once there are all, so that none comes twice
+		if list = append(list, at); len(list) == n {
+			return list, nil
+		}
+	}
+	return nil, errors.Join(errors.New("freeport: no port is free at "+host), err)
+}
