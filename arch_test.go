@@ -41,7 +41,7 @@ var layers = map[string][]string{
 	"internal/metrics":             {"scim/compat"},
 	"internal/tracing":             {"scim"},
 	"internal/stored":              {"scim"},
-	"internal/failover":            {},
+	"internal/failover":            {"internal/freeport"},
 	"internal/guard":               {"scim", "internal/tenant"},
 	"internal/guard/guardtest":     {"scim", "scim/compat", "scim/engine", "scim/schema", "internal/guard", "internal/tenant"},
 	"internal/outbound":            {},
@@ -70,7 +70,8 @@ var layers = map[string][]string{
 	"internal/conformance/report":   {"internal/conformance"},
 	"internal/testrun":              {},
 	"internal/sbom":                 {},
-	"internal/pgtest":               {},
+	"internal/pgtest":               {"internal/freeport"},
+	"internal/freeport":             {},
 	"cmd/rollcall":                  {"internal/server"},
 }
 

@@ -3,7 +3,6 @@
 package conformance_test
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,12 +34,7 @@ func TestMovingDocument(t *testing.T) {
 		db := pgtest.Database(t)
 		script = strings.ReplaceAll(script, place+"\n", "'"+db+"'\n")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := addresses(t, 1)[0]
 	script = strings.ReplaceAll(script, "--listen :8080", "--listen "+addr)
 	script = strings.ReplaceAll(script, "localhost:8080", addr)
 	checkOutput(t, script, bash(t, dir, "export PATH=$PWD:$PATH\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"+script))

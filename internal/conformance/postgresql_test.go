@@ -3,7 +3,6 @@
 package conformance_test
 
 import (
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -35,9 +34,10 @@ func TestPostgreSQLDocument(t *testing.T) {
 	password, _ := u.User.Password()
 	script := strings.Join(blocksOf(t, "docs/postgresql.md", "sh"), "\n")
 	connect := ""
-	addresses := twoAddresses(t)
+	at := addresses(t, 2)
+	slices.Sort(at) // as they are listed
 	for i, port := range []string{"8080", "8081"} {
-		addr := addresses[i]
+		addr := at[i]
 		if !strings.Contains(script, "--listen :"+port) || !strings.Contains(script, "@localhost:5432/") {
 			t.Fatal("the script is not the one that this test knows")
 		}
@@ -52,21 +52,4 @@ func TestPostgreSQLDocument(t *testing.T) {
 	setting := "export PATH=$PWD:$PATH PGHOST=127.0.0.1 PGUSER=" + u.User.Username() + " PGPASSWORD=" + password + " PGPORT=" + u.Port() + "\n" +
 		"trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
 	checkOutput(t, script, bash(t, dir, setting+script))
-}
-
-// twoAddresses returns addresses that nothing listens on, in the order in which
-// they are listed.
-func twoAddresses(t *testing.T) []string {
-	t.Helper()
-	var list []string
-	for range 2 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		list = append(list, l.Addr().String())
-	}
-	slices.Sort(list)
-	return list
 }

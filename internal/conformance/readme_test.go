@@ -3,7 +3,6 @@ package conformance_test
 import (
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -12,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/freeport"
 )
 
 // blocks returns the code blocks of README.md in a language.
@@ -71,12 +72,7 @@ func TestReadmeConversation(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
+	addr := addresses(t, 1)[0]
 	// curl is told to find port 8080 of the README where the server is.
 	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("connect-to = localhost:8080:"+addr+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -108,16 +104,7 @@ func TestReadmeFacade(t *testing.T) {
 		}
 	}
 	dir, bin := t.TempDir(), build(t, "./cmd/rollcall")
-	var addrs []string
-	for range 2 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		addrs = append(addrs, l.Addr().String())
-		l.Close()
-	}
+	addrs := addresses(t, 2)
 	if err := os.WriteFile(filepath.Join(dir, ".curlrc"), []byte("connect-to = localhost:8100:"+addrs[1]+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +114,16 @@ func TestReadmeFacade(t *testing.T) {
 	await(t, addrs[1], "/health/ready", serve)
 	script := strings.Join(blocks(t, "bash"), "\n")
 	checkOutput(t, script, bash(t, dir, script))
+}
+
+// addresses returns n that nothing listens on.
+func addresses(t *testing.T, n int) []string {
+	t.Helper()
+	list, err := freeport.Addresses("127.0.0.1", n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // start runs the program as "make run" does, until the test ends.
@@ -152,7 +149,7 @@ func await(t *testing.T, addr, path string, cmd *exec.Cmd) *exec.Cmd {
 	})
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		if resp, err := http.Get("http://" + addr + path); err == nil {
 			resp.Body.Close()

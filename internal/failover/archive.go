@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/freeport"
 )
 
 // Archived is one PostgreSQL whose log goes to an archive, from which it can be
@@ -87,9 +89,11 @@ func (a *Archived) start(ctx context.Context, data string, settings ...string) (
 	if err != nil {
 		return err
 	}
-	if a.at, err = address("127.0.0.1"); err != nil {
+	free, err := freeport.Addresses("127.0.0.1", 1)
+	if err != nil {
 		return err
 	}
+	a.at = free[0]
 	host, port, _ := strings.Cut(a.at, ":")
 	argv := []string{path, "-D", data}
 	for _, s := range append(settings, "listen_addresses="+host, "port="+port, "unix_socket_directories="+a.dir, "max_connections=100") {

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/freeport"
 )
 
 // Settings are how a cluster differs from the one that docs/operations.md
@@ -101,20 +103,22 @@ func (c *Cluster) addresses() error {
 	for i, host := range []string{"127.0.0.11", "127.0.0.12", "127.0.0.13"} {
 		n := &Node{Name: fmt.Sprintf("n%d", i+1)}
 		n.dir = filepath.Join(c.dir, n.Name)
-		for _, a := range []*string{&n.peer, &n.client, &n.rest, &n.sql} {
-			var err error
-			if *a, err = address(host); err != nil {
-				return err
-			}
+		at, err := freeport.Addresses(host, 4)
+		if err != nil {
+			return err
 		}
+		n.peer, n.client, n.rest, n.sql = at[0], at[1], at[2], at[3]
 		if err := os.Mkdir(n.dir, 0o700); err != nil {
 			return err
 		}
 		c.Nodes = append(c.Nodes, n)
 	}
-	var err error
-	c.proxyAt, err = address("127.0.0.1")
-	return err
+	at, err := freeport.Addresses("127.0.0.1", 1)
+	if err != nil {
+		return err
+	}
+	c.proxyAt = at[0]
+	return nil
 }
 
 // own gives what is in a folder to whom the servers run as.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/freeport"
 )
 
 // Instance is a "rollcall serve" with a folder and an address of its own.
@@ -24,10 +26,11 @@ type Instance struct {
 // NewInstance starts one over the database behind a URL, for bearers of token,
 // and returns when it is ready. The settings are further environment variables.
 func NewInstance(ctx context.Context, binary, dir, database, token string, settings ...string) (*Instance, error) {
-	at, err := address("127.0.0.1")
+	free, err := freeport.Addresses("127.0.0.1", 1)
 	if err != nil {
 		return nil, err
 	}
+	at := free[0]
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}

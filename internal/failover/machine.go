@@ -5,7 +5,6 @@ package failover
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -182,14 +181,4 @@ func tool(name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s is not installed: make setup", name)
-}
-
-// address returns one on host that nothing listens on.
-func address(host string) (string, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0")) //nolint:noctx // closed at once
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/freeport"
 )
 
 // Options are how a server differs from others. The zero value is durable.
@@ -28,10 +30,10 @@ type Options struct {
 
 // Server is a PostgreSQL server with a folder of its own.
 type Server struct {
-	bin, dir, password string
-	port               int
-	as                 *syscall.Credential // nil: as the process itself
-	guard              *os.File            // the server ends when it is closed, be it for want of use
+	bin, dir, password, address string
+
+	as    *syscall.Credential // nil: as the process itself
+	guard *os.File            // the server ends when it is closed, be it for want of use
 }
 
 // Start starts a server that is the test's own, and stops it when the test ends.
@@ -161,13 +163,17 @@ func (s *Server) make(o Options) error {
 	if err := s.run("initdb", args...); err != nil {
 		return err
 	}
-	port, err := freePort()
+	at, err := freeport.Addresses("127.0.0.1", 1)
 	if err != nil {
 		return err
 	}
-	s.port = port
+	s.address = at[0]
+	host, port, err := net.SplitHostPort(s.address)
+	if err != nil {
+		return err
+	}
 	settings := []string{
-		"listen_addresses='127.0.0.1'", fmt.Sprintf("port=%d", port), fmt.Sprintf("unix_socket_directories='%s'", s.dir),
+		"listen_addresses='" + host + "'", "port=" + port, fmt.Sprintf("unix_socket_directories='%s'", s.dir),
 		"max_connections=300", "shared_buffers='64MB'", "logging_collector=off",
 	}
 	if o.NoFsync {
@@ -179,15 +185,6 @@ func (s *Server) make(o Options) error {
 	}
 	_, err = f.WriteString("\n" + strings.Join(append(settings, o.Settings...), "\n") + "\n")
 	return errors.Join(err, f.Close())
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // watch starts a process that ends the server, and removes its files, when this
@@ -250,5 +247,5 @@ func (s *Server) URL(database string) string { return s.URLAs("postgres", s.pass
 
 // URLAs is URL for another role.
 func (s *Server) URLAs(role, password, database string) string {
-	return fmt.Sprintf("postgres://%s:%s@127.0.0.1:%d/%s?sslmode=disable", role, password, s.port, database)
+	return fmt.Sprintf("postgres://%s:%s@%s/%s?sslmode=disable", role, password, s.address, database)
 }
