@@ -24,12 +24,31 @@ type asked struct {
 }
 
 // asks returns the statements that f runs, and how many round trips it takes.
+// What the instance does by itself every half minute may come among them: so the
+// shorter one of two runs counts.
 func asks(t *testing.T, db *postgres.DB, f func() error) (list []asked, trips int) {
 	t.Helper()
-	db.SpyAll(func(q string, args []any, once bool) { list = append(list, asked{q, args, once}) }, func() { trips++ })
-	defer db.SpyAll(nil, nil)
-	if err := f(); err != nil {
-		t.Error(err)
+	for n := range 2 {
+		var mu sync.Mutex
+		var again []asked
+		count := 0
+		db.SpyAll(func(q string, args []any, once bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			again = append(again, asked{q, args, once})
+		}, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			count++
+		})
+		err := f()
+		db.SpyAll(func(string, []any, bool) {}, func() {})
+		if err != nil {
+			t.Error(err)
+		}
+		if n == 0 || count < trips {
+			list, trips = again, count
+		}
 	}
 	return list, trips
 }
