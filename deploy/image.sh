@@ -20,7 +20,6 @@ CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o dist/stage/image/rollcall .
 cp /etc/ssl/certs/ca-certificates.crt dist/stage/image/
 
 storage=$(mktemp -d)
-port=$(shuf -i 20000-60000 -n 1)
 pid=
 cleanup() {
   [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
@@ -42,11 +41,13 @@ echo "the image holds:"
 [ "$(stat -c %u:%g "$tree/app/data")" = 65532:65532 ]
 grep -q 'BEGIN CERTIFICATE' "$tree/etc/ssl/certs/ca-certificates.crt"
 env -i PATH="$PATH" SCIM_DATA_DIR=/app/data ROLLCALL_RUN_AS=65532:65532 SCIM_API_TOKEN=a-token-for-this-trial-only \
-  chroot "$tree" /rollcall serve --listen "127.0.0.1:$port" 2>"$storage/log" &
+  chroot "$tree" /rollcall serve --listen 127.0.0.1:0 --log-format json 2>"$storage/log" &
 pid=$!
-for _ in $(seq 100); do
+touch "$storage/log" "$storage/health" # which are read below, maybe before anything is written
+for _ in $(seq 600); do
   kill -0 "$pid" 2>/dev/null || break
-  if env -i PATH="$PATH" SHOWCASE_LISTEN_ADDR="127.0.0.1:$port" chroot "$tree" /rollcall healthcheck 2>"$storage/health"; then
+  at=$(sed -n 's/.*"msg":"serving".*"listen":"\([^"]*\)".*/\1/p' "$storage/log")
+  if [ -n "$at" ] && env -i PATH="$PATH" SHOWCASE_LISTEN_ADDR="$at" chroot "$tree" /rollcall healthcheck 2>"$storage/health"; then
     user=$(stat -c %u "/proc/$pid")
     [ "$user" = 65532 ] || { echo "the server runs as user $user" >&2; exit 1; }
     kill -TERM "$pid"
