@@ -101,7 +101,7 @@ test-ha: setup
 	go test -tags ha -count=1 -timeout 40m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover -args -rounds 2 -report $(CURDIR)/dist/failover.md -logs $(CURDIR)/dist/failover
 
 test-ha-short: setup
-	go run ./internal/testrun -- -tags ha -count=1 -short -timeout 5m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover
+	go run ./internal/testrun -- -tags ha -count=1 -short -timeout 10m -v -run '^(TestFailover|TestRestore)$$' ./internal/failover
 
 # Each fuzz target for FUZZTIME, two beside each other, but for those that WITHOUT
 # names.

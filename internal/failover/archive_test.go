@@ -15,7 +15,7 @@ import (
 // acknowledged by then is there; nothing of what came after it is.
 func TestRestore(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	a, err := failover.NewArchived(ctx)
 	if err != nil {
