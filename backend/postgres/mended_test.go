@@ -70,15 +70,17 @@ func TestOneTenantsFault(t *testing.T) {
 	now := newClock()
 	url := pgtest.Quick(t)
 	var said bytes.Buffer
-	db := open(t, url, postgres.Options{SliceRows: 1, StatementTimeout: 2 * time.Second, HistoryDays: 1, Now: now.time,
-		Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	o := postgres.Options{SliceRows: 1, HistoryDays: 1, Now: now.time, Logger: slog.New(slog.NewTextHandler(&said, nil))}
+	patient := open(t, url, o)
+	o.StatementTimeout = 3 * time.Second
+	db := open(t, url, o)
 	for _, name := range []string{"a", "b"} {
-		s := db.Tenant(name)
+		s := patient.Tenant(name)
 		u := create(t, s, user(t, "u"))
 		for i := range 3 {
 			create(t, s, group(t, fmt.Sprint("g", i), u.ID))
 		}
-		if err := db.Bury(t.Context(), name, u.Ref()); err != nil {
+		if err := patient.Bury(t.Context(), name, u.Ref()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,7 +91,7 @@ func TestOneTenantsFault(t *testing.T) {
 	exec(t, c, `SELECT 1 FROM changes WHERE tenant = (SELECT tenant FROM tenants WHERE name = 'a') FOR UPDATE`)
 	db.FinishDeletes()
 	left := func(table, tenant string) int64 {
-		n, err := db.Int(t.Context(), `SELECT count(*) FROM `+table+` WHERE tenant = (SELECT tenant FROM tenants WHERE name = $1)`, tenant)
+		n, err := patient.Int(t.Context(), `SELECT count(*) FROM `+table+` WHERE tenant = (SELECT tenant FROM tenants WHERE name = $1)`, tenant)
 		if err != nil {
 			t.Error(err)
 		}
