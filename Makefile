@@ -47,7 +47,7 @@ build:
 test: setup
 	go mod verify
 	@$(MAKE) --no-print-directory format vet staticcheck
-	go run ./internal/testrun -meant '$(MEANT)' -results dist/test.json $(ALL)
+	go run ./internal/testrun -meant '$(MEANT)' -results dist/test.json -- -timeout 20m $(ALL)
 	go run ./internal/testrun -meant '$(MEANT)' -- -short $(RACE) -skip '$(ORDERLY)' -timeout 20m $$(go list $(ALL) | grep -Ev '$(SINGLE)')
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=3s WITHOUT='$(T14)'
 
@@ -113,15 +113,23 @@ fuzz-t14:
 	@$(MAKE) --no-print-directory -j 2 FUZZTIME=60s FUZZFLAGS='-parallel 1' $(T14:%=fuzz/%)
 
 # One fuzz target, as in make fuzz/scim/filter.FuzzParse. Go reports one whose time
-# is up in the middle of a run as failed now and then; that is no finding.
+# is up in the middle of a run as failed now and then, and an input as one that hangs
+# when a busy machine lets it wait for ten seconds: that is no finding, if the input
+# by itself is none.
 fuzz/%:
-	@if ! out=$$(go test -run '^$$' -fuzz '^$(patsubst .%,%,$(suffix $*))$$' -fuzztime $(FUZZTIME) $(FUZZFLAGS) ./$(basename $*) 2>&1); then \
-		case "$$out" in \
-		*'Failing input'*) echo "$*"; echo "$$out"; exit 1 ;; \
-		*'context deadline exceeded'*) echo "$*: its time was up: no finding" ;; \
-		*) echo "$*"; echo "$$out"; exit 1 ;; \
-		esac; \
-	else printf '%s\n' "$*" "$$(echo "$$out" | tail -n 3)"; fi
+	@if out=$$(go test -run '^$$' -fuzz '^$(patsubst .%,%,$(suffix $*))$$' -fuzztime $(FUZZTIME) $(FUZZFLAGS) ./$(basename $*) 2>&1); then \
+		printf '%s\n' "$*" "$$(echo "$$out" | tail -n 3)"; exit 0; \
+	fi; \
+	input=$$(echo "$$out" | sed -n 's/^ *Failing input written to //p'); \
+	case "$$out" in \
+	*'hung or terminated unexpectedly'*'Failing input'*) \
+		if go test -count=1 -timeout 1m -run '^$(patsubst .%,%,$(suffix $*))$$'"/^$${input##*/}$$" ./$(basename $*) >/dev/null 2>&1; then \
+			rm -f "$(basename $*)/$$input"; echo "$*: it had to wait: no finding"; exit 0; \
+		fi ;; \
+	*'Failing input'*) ;; \
+	*'context deadline exceeded'*) echo "$*: its time was up: no finding"; exit 0 ;; \
+	esac; \
+	echo "$*"; echo "$$out"; exit 1
 
 # Builds what is committed twice, in two places, and compares (T30).
 reproducible:
@@ -155,7 +163,7 @@ bench-large: build
 
 # Runs all tests and writes docs/conformance.md from their results.
 report:
-	-go run ./internal/testrun -meant '$(MEANT)' -results dist/test.json $(ALL)
+	-go run ./internal/testrun -meant '$(MEANT)' -results dist/test.json -- -timeout 20m $(ALL)
 	go run ./internal/conformance/report < dist/test.json > dist/conformance.md
 	mv dist/conformance.md docs/conformance.md
 	@sed -n '/^| level/,/^$$/p' docs/conformance.md
