@@ -290,7 +290,7 @@ func TestSlow(t *testing.T) {
 		return false
 	})
 	o := few(new(strings.Builder))
-	o.Only, o.Timeout, o.Requests, o.Workers = []string{"put", "get"}, 2*time.Second, 2, 2
+	o.Only, o.Timeout, o.Requests, o.Workers = []string{"put", "get"}, 4*time.Second, 2, 2
 	report, err := bench.Run(t.Context(), o, d.target())
 	if err != nil {
 		t.Fatal(err)
