@@ -77,6 +77,7 @@ func auditCommands(t *testing.T, environ []string, left func(*testing.T, string)
 	says(0, `There is more`, "audit", "show", "--limit", "1")
 	says(0, `^\{"n":3,`, "audit", "show", "--json", "--limit", "1")
 	says(2, `is no time`, "audit", "show", "--since", "yesterday")
+	says(2, `"created" is not what a change does: it must be create, update, delete or erase`, "audit", "show", "--op", "created")
 	says(3, `nobody is or was known`, "audit", "show", "nobody")
 	says(3, `no such tenant`, "audit", "verify", "--tenant", "nobody-here")
 

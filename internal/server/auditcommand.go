@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,9 @@ type eraseFlags struct {
 // of SQLite anew.
 const eraseTimeout = time.Hour
 
+// auditOps are what an entry can say that was done.
+var auditOps = []string{"create", "update", "delete", audit.OpErase}
+
 // run carries out "rollcall audit verb" and returns the exit code.
 func (f *auditFlags) run(ctx context.Context, verb string, s Settings, stdout, stderr io.Writer) int {
 	o := auditOrder{Do: verb, Tenant: f.Tenant}
@@ -72,6 +76,9 @@ func (f *auditFlags) run(ctx context.Context, verb string, s Settings, stdout, s
 		var err error
 		if o.Since, err = moment(f.Show.Since); err == nil {
 			o.Until, err = moment(f.Show.Until)
+		}
+		if err == nil && o.Op != "" && !slices.Contains(auditOps, o.Op) {
+			err = fmt.Errorf("%q is not what a change does: it must be create, update, delete or erase", printable(o.Op))
 		}
 		if err != nil {
 			return noAnswer(stderr, &usageError{err})
