@@ -23,7 +23,7 @@ type breakerFlags struct {
 	} `cmd:"" help:"Show how many people were changed, what was held and what is approved; exit 1 if something is held."`
 	Approve struct {
 		For    string `name:"for" placeholder:"DURATION" help:"how long, such as 2h (default: as long as the breaker's window)"`
-		People int    `name:"people" placeholder:"COUNT" help:"so many more than the limit (default: any number)"`
+		People *int   `name:"people" placeholder:"COUNT" help:"so many more than the limit (default: any number)"`
 	} `cmd:"" help:"Let mass changes pass for a while; they count no more when it is over."`
 	Reset struct{} `cmd:"" help:"Forget what was counted, held and approved."`
 }
@@ -69,10 +69,13 @@ var errHeld = errors.New("a mass change is held")
 func (f *breakerFlags) run(ctx context.Context, verb string, s Settings, stdout, stderr io.Writer) error {
 	o := order{Do: "breaker " + verb, Tenant: f.Tenant, Breaker: &breakerOrder{}}
 	if verb == "approve" {
-		if f.Approve.People < 0 || f.Approve.People > 100_000_000 {
-			return &usageError{errors.New("--people must be from 1 to 100000000")}
+		o.Breaker.By = who()
+		if n := f.Approve.People; n != nil { // without it any number passes, and so it would with 0
+			if *n < 1 || *n > 100_000_000 {
+				return &usageError{errors.New("--people must be from 1 to 100000000")}
+			}
+			o.Breaker.People = *n
 		}
-		o.Breaker.People, o.Breaker.By = f.Approve.People, who()
 		if f.Approve.For != "" {
 			var err error
 			if o.Breaker.For, err = tokenSpan(f.Approve.For); err != nil || o.Breaker.For > mostApproval {

@@ -85,10 +85,14 @@ func TestBreaker(t *testing.T) {
 		if a := s.do("POST", "/scim/v2/Users", `{"userName":"root","roles":[{"value":"admin"}]}`); a.status != 201 {
 			t.Errorf("the default tenant: %d %s", a.status, a.body)
 		}
-		for _, args := range [][]string{{"breaker", "show", "--tenant", "nobody"}, {"breaker", "approve", "--for", "9d"}, {"breaker", "approve", "--people", "-1"}} {
+		for _, args := range [][]string{{"breaker", "show", "--tenant", "nobody"}, {"breaker", "approve", "--for", "9d"}, {"breaker", "approve", "--people=-1"},
+			{"breaker", "approve", "--people", "0"}} {
 			if code, _, errs := s.run(args...); code == 0 || errs == "" {
 				t.Errorf("%q: exit %d %s", args, code, errs)
 			}
+		}
+		if out := s.showJSON("default"); out.Approved.By != "" {
+			t.Errorf("wrong orders have approved %+v", out.Approved)
 		}
 	})
 }
