@@ -234,6 +234,9 @@ func (f *tokenFlags) run(ctx context.Context, verb string, s Settings, stdout, s
 	case verb == "list":
 		return listTokens(stdout, r.Tokens)
 	case verb == "revoke":
+		if len(r.Tokens) == 0 {
+			fmt.Fprintf(stderr, "%s of the tenant %s has ended already; nothing was changed\n", printable(o.Name), o.Tenant)
+		}
 		for _, t := range r.Tokens {
 			fmt.Fprintf(stderr, "revoked %s (%s) of the tenant %s\n", printable(t.Name), t.ID, t.Tenant)
 		}

@@ -73,6 +73,7 @@ func TestTenantCommands(t *testing.T) {
 			t.Errorf("the tokens:\n%s", list)
 		}
 		says(0, "revoked okta", "token", "revoke", made.ID, "--tenant", name)
+		says(0, "has ended already", "token", "revoke", made.ID, "--tenant", name)
 		says(0, "removed the tenant", "tenant", "remove", name, "--yes")
 	}
 }
