@@ -61,7 +61,7 @@ func (r *rules) needed(c scim.Change) bool {
 // for one are one: case, width, compatibility forms, blanks, invisible characters.
 func alike(s string) string {
 	s = strings.Map(func(c rune) rune {
-		if unicode.Is(unicode.Cf, c) {
+		if unicode.In(c, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
 			return -1
 		}
 		return c

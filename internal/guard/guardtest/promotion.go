@@ -40,6 +40,9 @@ func testPromotion(t *testing.T, open Open) {
 		"as JSON":                     {"PATCH", "/Users/" + ada, patch(`{"op":"add","path":"roles","value":[{"value":"{\"id\":\"7\",\"value\":\"admin\",\"displayName\":\"viewer\"}"}]}`)},
 		"as JSON by display":          {"PATCH", "/Users/" + ada, patch(`{"op":"add","path":"roles","value":[{"value":"{\"value\":\"viewer\",\"displayName\":\"Admin\"}"}]}`)},
 		"entitlements":                {"PATCH", "/Users/" + ada, patch(`{"op":"add","path":"entitlements","value":[{"value":"ROOT"}]}`)},
+		"a variation selector":        {"PATCH", "/Users/" + ada, patch(`{"op":"add","path":"entitlements","value":[{"value":"ro\ufe0fot"}]}`)},
+		"a joiner":                    {"PATCH", "/Users/" + ada, patch(`{"op":"add","path":"entitlements","value":[{"value":"ro\u034fot"}]}`)},
+		"a filler":                    {"PATCH", "/Users/" + ada, patch(`{"op":"add","path":"entitlements","value":[{"value":"ro\u3164ot"}]}`)},
 		"entitlements as JSON, by id": {"PATCH", "/Users/" + ada, patch(`{"op":"add","path":"entitlements","value":[{"value":"{\"id\":\"root\"}"}]}`)},
 		"an old one grows":            {"PATCH", "/Users/" + boss, patch(`{"op":"replace","path":"roles[value eq \"admin\"].display","value":"Owner"}`)},
 	} {
