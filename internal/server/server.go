@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-scim/rollcall/internal/guard"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/oidc"
+	"github.com/rollcall-scim/rollcall/internal/tenant"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
@@ -34,7 +35,6 @@ const (
 	idleTimeout     = 2 * time.Minute
 	shutdownTimeout = 30 * time.Second
 	maxHeaderBytes  = 64 << 10
-	largestBody     = 32 << 20 // bytes, whatever the limits of a tenant
 )
 
 // Server is the running program: SCIM over HTTP, in one of two modes.
@@ -294,7 +294,7 @@ func (srv *Server) LoadSchemas() error {
 
 // newHandler returns the endpoints, for the tenant of each request.
 func (srv *Server) newHandler() http.Handler {
-	o := scimhttp.Options{TrustedProxies: srv.s.Proxies, Observe: observe, Logger: srv.log, MaxBody: largestBody, Base: func(r *http.Request) string {
+	o := scimhttp.Options{TrustedProxies: srv.s.Proxies, Observe: observe, Logger: srv.log, MaxBody: tenant.MostBody, Base: func(r *http.Request) string {
 		if x, ok := r.Context().Value(exchangeKey{}).(*exchange); ok {
 			return x.base
 		}

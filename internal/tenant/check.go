@@ -11,6 +11,10 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/compat"
 )
 
+// MostBody is how many bytes of one request a server reads, whatever the limits of
+// a tenant.
+const MostBody = 32 << 20
+
 // Check returns an error that names every setting that can't be, or nil. What
 // Schemas holds is Types' task.
 func (s Settings) Check() error {
@@ -107,8 +111,8 @@ func (l Limits) check(bad func(name, format string, args ...any)) {
 	}{
 		{"defaultPage", int64(l.DefaultPage), 1, 10_000},
 		{"maxPage", int64(l.MaxPage), 1, 10_000},
-		{"body", l.Body, 1 << 10, 256 << 20},
-		{"largeBody", l.LargeBody, 1 << 10, 256 << 20},
+		{"body", l.Body, 1 << 10, MostBody},
+		{"largeBody", l.LargeBody, 1 << 10, MostBody},
 		{"bulkOperations", int64(l.BulkOperations), 1, 100_000},
 		{"patchOperations", int64(l.PatchOperations), 1, 100_000},
 		{"filterLength", int64(l.FilterLength), 64, 64 << 10},

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -9,7 +10,8 @@ import (
 
 // Set returns the settings with one of them changed, by its name as in JSON and
 // with dots: "limits.maxPage", "breaker.mode". value is JSON or, where it is
-// not, the text itself; "" and null give the setting back to the server.
+// not, the text itself; "" and null give the setting back to the server. 0, which
+// would do so without saying it, is refused.
 func (s Settings) Set(name, value string) (Settings, error) {
 	v := jsontext.Value(value)
 	if !v.IsValid() {
@@ -40,6 +42,9 @@ func (s Settings) Set(name, value string) (Settings, error) {
 		return s, invalidf("settings: %s", plain(err))
 	}
 	changed, err := DecodeSettings(text)
+	if err == nil && isZero(v) {
+		err = invalidf("settings: %s must not be 0; nothing after the = gives it back to the server", name)
+	}
 	if err == nil {
 		err = changed.Check()
 	}
@@ -47,4 +52,21 @@ func (s Settings) Set(name, value string) (Settings, error) {
 		return s, err
 	}
 	return changed, nil
+}
+
+// isZero reports whether a value is the number 0, or a duration of 0.
+func isZero(v jsontext.Value) bool {
+	var n float64
+	var text string
+	switch v.Kind() {
+	case '0':
+		return json.Unmarshal(v, &n) == nil && n == 0
+	case '"':
+		if json.Unmarshal(v, &text) != nil {
+			return false
+		}
+		d, err := time.ParseDuration(text)
+		return err == nil && d == 0
+	}
+	return false
 }

@@ -109,6 +109,8 @@ func TestCheck(t *testing.T) {
 		`{"limits":{"maxPage":-1}}`:              "limits.maxPage",
 		`{"limits":{"maxPage":10001}}`:           "limits.maxPage",
 		`{"limits":{"body":1}}`:                  "limits.body",
+		`{"limits":{"body":33554433}}`:           "limits.body",
+		`{"limits":{"largeBody":33554433}}`:      "limits.largeBody",
 		`{"limits":{"deadline":"1ms"}}`:          "limits.deadline",
 		`{"rate":{"perSecond":-1}}`:              "rate.perSecond",
 		`{"breaker":{"mode":"on"}}`:              "breaker.mode",
@@ -161,6 +163,11 @@ func TestSet(t *testing.T) {
 		}
 		if got, _ := s.Encode(); string(got) != step.want {
 			t.Errorf("%s = %s: %s, want %s", step.name, step.value, got, step.want)
+		}
+	}
+	for name, value := range map[string]string{"breaker.people": "0", "breaker.percent": "0.0", "rate.perSecond": "-0", "limits.deadline": "0s"} {
+		if got, err := s.Set(name, value); !errors.Is(err, tenant.ErrInvalid) || !strings.Contains(err.Error(), name+" must not be 0") || !reflect.DeepEqual(got, s) {
+			t.Errorf("%s = %s, which would mean the default: %+v, %v", name, value, got, err)
 		}
 	}
 	for name, value := range map[string]string{"nope": "1", "": "1", "limits.": "1", "limits.maxPage.x": "1", "limits.maxPage": "many", "profile": "1",
