@@ -177,6 +177,42 @@ func TestTenants(t *testing.T) {
 	})
 }
 
+// TestCursorGrantsNothing covers CUR-018: each page asks anew whether its reader
+// may have it, whoever got the cursor.
+func TestCursorGrantsNothing(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	s := &served{r, []string{"ROLLCALL_DATA_DIR=" + r.data}}
+	s.must("tenant", "add", "acme")
+	reader := s.must("token", "add", "reader", "--tenant", "acme", "--scopes", "read:User write:User")
+	writer := s.must("token", "add", "writer", "--tenant", "acme", "--scopes", "read:Group write:User")
+	for _, name := range []string{"ada", "bob", "eve"} {
+		s.made(reader, "/scim/v2/Users", `{"userName":"`+name+`"}`)
+	}
+	var page struct{ NextCursor string }
+	first := s.with(reader, "GET", "/scim/v2/Users?cursor&count=1", "")
+	if err := json.Unmarshal([]byte(first.body), &page); err != nil || page.NextCursor == "" {
+		t.Fatalf("the first page: %d %s", first.status, first.body)
+	}
+	next := "/scim/v2/Users?count=1&cursor=" + page.NextCursor
+	if a := s.with(reader, "GET", next, ""); a.status != 200 || !strings.Contains(a.body, "bob") {
+		t.Errorf("the second page: %d %s", a.status, a.body)
+	}
+	if a := s.with(writer, "GET", next, ""); a.status != 403 || strings.Contains(a.body, "bob") {
+		t.Errorf("to a token that may not read users: %d %s", a.status, a.body)
+	}
+	if a := s.do("GET", next, ""); a.status != 400 || strings.Contains(a.body, "bob") {
+		t.Errorf("to a token of another tenant: %d %s", a.status, a.body)
+	}
+	if a := s.do("GET", next, "", "Authorization:"); a.status != 401 {
+		t.Errorf("without a token: %d %s", a.status, a.body)
+	}
+	s.must("token", "revoke", "reader", "--tenant", "acme")
+	if a := s.with(reader, "GET", next, ""); a.status != 401 {
+		t.Errorf("after its token was revoked: %d %s", a.status, a.body)
+	}
+}
+
 // TestScopes covers SEC-004 and SEC-010: what a token may not do is refused by the resource
 // type and what is done with it, of Bulk each operation by itself.
 func TestScopes(t *testing.T) {
