@@ -16,10 +16,10 @@ type deed struct {
 	seq    int64
 }
 
-// precedes reports whether it came before an exchange. Both may have come in one
-// millisecond, and the order of exchanges is the finer then.
+// precedes reports whether it came before an exchange. The numbers of exchanges
+// say so: their times are of several machines, and one may be that of both.
 func (d deed) precedes(c clue) bool {
-	if d.seq > 0 && d.time.Equal(c.time) {
+	if d.seq > 0 {
 		return d.seq < c.seq
 	}
 	return d.time.Before(c.time)

@@ -2,6 +2,7 @@ package people_test
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -30,6 +31,35 @@ func (l *log) Find(_ context.Context, q lookingglass.Query) (list []*lookingglas
 	}
 	slices.SortFunc(list, func(a, b *lookingglass.Exchange) int { return int(a.Seq - b.Seq) })
 	return list[:min(len(list), q.Limit)], nil
+}
+
+// Two exchanges are of two machines, of which one has a clock that runs ahead: what
+// came first is not what is said to have been earlier.
+func TestClocksOfExchanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.user(okta, `{"userName":"ada"}`)
+	w.do(okta, "DELETE", "/Users/"+id, "", 204)
+	w.do(entra, "POST", "/Users", `{"userName":"ada","active":"perhaps"}`, 400)
+	w.do(entra, "GET", "/Users/"+id, "", 404)
+	all, err := w.rec.Find(t.Context(), lookingglass.Query{})
+	if err != nil || len(all) != 4 {
+		t.Fatal(len(all), err)
+	}
+	for _, x := range all {
+		if x.Op == "delete" {
+			x.Time = x.Time.Add(time.Minute)
+		}
+	}
+	l := &log{Recorder: w.rec, all: all, settled: math.MaxInt64}
+	desk := people.NewDesk(people.Sources{Engine: func() *engine.Engine { return w.engine }, Changes: w.store, Deleted: w.store, Log: l})
+	if v, err := desk.Find(t.Context(), "ada"); err != nil || v.Cause != people.Refused {
+		t.Errorf("deleted and then refused: %v %+v", err, v)
+	}
+	told := tell(w.timeline(desk, id, people.TimelineQuery{}))
+	if deleted, asked := strings.Index(told, "deleted ada"), strings.Index(told, "asked for ada"); deleted < 0 || asked < deleted {
+		t.Errorf("the timeline:\n%s", told)
+	}
 }
 
 // An exchange that another instance recorded may become known after one that was

@@ -265,9 +265,10 @@ func (t *teller) timeOf(r *scim.Record) time.Time {
 	return r.Time.Add(time.Millisecond)
 }
 
-// precedes reports whether a change was asked for before an exchange.
+// precedes reports whether a change was asked for before an exchange: by their
+// numbers, since the times of exchanges are of several machines.
 func (t *teller) precedes(r *scim.Record, x *lookingglass.Exchange) bool {
-	if own := t.by[r.RequestID]; own != nil && r.RequestID != "" && own.Time.Equal(x.Time) {
+	if own := t.by[r.RequestID]; own != nil && r.RequestID != "" {
 		return own.Seq < x.Seq
 	}
 	return t.timeOf(r).Before(x.Time)
