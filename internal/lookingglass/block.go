@@ -1,6 +1,9 @@
 package lookingglass
 
-import "slices"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // block is a block in the making, and what is known of it.
 type block struct {
@@ -45,6 +48,16 @@ func (b *block) note(x *Exchange) {
 	b.ids = append(b.ids, tenantHash(x.Tenant))
 	if x.Lookup != nil {
 		b.lookups = append(b.lookups, looked{Sought{Lookup: *x.Lookup, Client: x.Client, Last: x.Time}, x.Tenant})
+	}
+}
+
+// earliest notes when the oldest exchange was, of the blocks and of those before
+// them; 0: there were none.
+func earliest(oldest *atomic.Int64, list []*block) {
+	for _, b := range list {
+		if before := oldest.Load(); before == 0 || b.oldest < before {
+			oldest.Store(b.oldest)
+		}
 	}
 }
 

@@ -36,9 +36,8 @@ func (j *fileJournal) store(list []*block) (err error) {
 			}
 		}
 	}
-	if j.count.Add(count) == count {
-		j.oldest.Store(list[0].oldest)
-	}
+	j.count.Add(count)
+	earliest(&j.oldest, list)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/scim"
+	"github.com/rollcall-scim/rollcall/scim/engine"
 	"github.com/rollcall-scim/rollcall/scim/scimhttp"
 )
 
@@ -283,6 +284,28 @@ func TestSubscribe(t *testing.T) {
 		t.Error("a subscription of a closed recorder")
 	}
 	s.do("GET", "/Users/nobody", "") // nobody minds
+}
+
+// A request that takes long is recorded after one that came later, and is the
+// oldest all the same.
+func TestOldest(t *testing.T) {
+	t.Parallel()
+	test := func(t *testing.T, open func(lookingglass.Options) *site) {
+		s := open(lookingglass.Options{})
+		came := time.Now().UTC().Truncate(time.Millisecond)
+		for _, started := range []time.Time{came, came.Add(-20 * time.Second), came.Add(time.Second)} {
+			s.Observe(scimhttp.Exchange{HTTP: httptest.NewRequest("GET", "/scim/v2/Users", nil), Started: started, Response: engine.Response{Status: 200}})
+			s.flush()
+		}
+		if st := s.Stats(); !st.Oldest.Equal(came.Add(-20 * time.Second)) {
+			t.Errorf("the oldest of %s is %s", came, st.Oldest)
+		}
+	}
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		test(t, func(o lookingglass.Options) *site { return watch(t, o) })
+	})
+	both(t, test)
 }
 
 // Everything at once, for the race detector.

@@ -1,6 +1,7 @@
 package lookingglass
 
 import (
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -135,8 +136,18 @@ func (r *ring) find(m *matcher) (list []*Exchange) {
 func (r *ring) stats() (kept int64, oldest time.Time, bytes int64) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	if m, ok := r.oldest(); ok {
-		oldest = time.UnixMilli(m.ms).UTC()
+	// Not that of the first: one that took long came later, and was asked for before.
+	least := int64(math.MaxInt64)
+	for i := range r.closed {
+		for _, m := range r.closed[i].moments[r.closed[i].gone:] {
+			least = min(least, m.ms)
+		}
+	}
+	for _, m := range r.began {
+		least = min(least, m.ms)
+	}
+	if r.count > 0 {
+		oldest = time.UnixMilli(least).UTC()
 	}
 	return int64(r.count), oldest, r.bytes + int64(cap(r.open.b)) + int64(16*r.count)
 }

@@ -203,9 +203,8 @@ func (j *sharedJournal) batch(again bool) (written int) {
 		switch {
 		case err == nil:
 			written = count
-			if j.count.Add(int64(count)); j.oldest.Load() == 0 {
-				j.oldest.Store(list[0].oldest)
-			}
+			j.count.Add(int64(count))
+			earliest(&j.oldest, list)
 		case again && awayFor(err):
 			j.putBack(list)
 			return 0
