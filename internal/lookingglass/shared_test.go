@@ -18,6 +18,7 @@ import (
 
 	"github.com/rollcall-scim/rollcall/backend/postgres"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
+	"github.com/rollcall-scim/rollcall/internal/lookingglass/shared"
 	"github.com/rollcall-scim/rollcall/internal/pgtest"
 )
 
@@ -154,10 +155,10 @@ func TestJournalsPrune(t *testing.T) {
 		}
 		later := time.Now().AddDate(0, 0, 8)
 		s = open(lookingglass.Options{Now: func() time.Time { return later }})
-		poll(t, func() bool { return s.Stats().Kept == 0 })
-		if list, _ := s.AllSought(t.Context(), 0); len(list) != 0 {
-			t.Errorf("%d lookups", len(list))
-		}
+		poll(t, func() bool {
+			list, err := s.AllSought(t.Context(), 0)
+			return s.Stats().Kept == 0 && err == nil && len(list) == 0
+		})
 	})
 }
 
@@ -278,6 +279,36 @@ func TestSharedClock(t *testing.T) {
 	behind.do("GET", "/Users/last", "")
 	behind.flush()
 	if x := s.last(); x.Target != "last" {
+		t.Errorf("the newest is %s", x.Target)
+	}
+}
+
+// slowly is a database that takes its time to let an instance join, by the clock
+// of that one.
+type slowly struct {
+	shared.Store
+	clock *atomic.Int64
+}
+
+func (s slowly) Join(ctx context.Context, have int) (int, time.Time, error) {
+	s.clock.Add(int64(4 * time.Second))
+	return s.Store.Join(ctx, have)
+}
+
+// However long an instance had to wait until it was connected, what it recorded
+// is older than what another records that begins later.
+func TestSharedSlowly(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Quick(t)
+	var clock atomic.Int64
+	clock.Store(-int64(4 * time.Second))
+	s := watch(t, lookingglass.Options{Shared: slowly{exchanges(t, url, "one"), &clock}, Now: func() time.Time { return time.Now().Add(time.Duration(clock.Load())) }})
+	s.do("GET", "/Users/first", "")
+	s.flush()
+	two := together(t, url, "two", lookingglass.Options{})
+	two.do("GET", "/Users/second", "")
+	two.flush()
+	if x := s.last(); x.Target != "second" {
 		t.Errorf("the newest is %s", x.Target)
 	}
 }

@@ -80,7 +80,6 @@ func openShared(o Options, lost func(int)) *sharedJournal {
 
 // join takes a number that no other instance has, and reports whether it has one.
 func (j *sharedJournal) join(ctx context.Context) bool {
-	before := j.o.Now()
 	number, now, err := j.store.Join(ctx, int(j.number.Load()))
 	after := j.o.Now()
 	switch {
@@ -91,7 +90,10 @@ func (j *sharedJournal) join(ctx context.Context) bool {
 	default:
 		j.o.Logger.Warn("more instances write the Looking Glass than can be told apart by a number of their own")
 	}
-	j.ahead.Store(int64(now.Sub(before.Add(after.Sub(before) / 2))))
+	// The answer took its time, so this is a little behind the clock of the database,
+	// and never before it: what was recorded when an instance begins stays older
+	// than what that one records.
+	j.ahead.Store(int64(now.Sub(after)))
 	return true
 }
 
