@@ -314,9 +314,14 @@ func TestRevokedElsewhere(t *testing.T) {
 		if a := one.with(token, "GET", "/scim/v2/Users", ""); !refused(a) {
 			t.Fatalf("a revoked token at the instance that revoked it: %d", a.status)
 		}
-		for a := two.with(token, "GET", "/scim/v2/Users", ""); !refused(a); a = two.with(token, "GET", "/scim/v2/Users", "") {
-			if took := time.Since(revoked); took > 2*time.Second+500*time.Millisecond {
-				t.Fatalf("a revoked token is good for %v at another instance: %d %s", took, a.status, a.body)
+		for {
+			sent := time.Since(revoked) // the answer may be late, and say what held when it was made
+			a := two.with(token, "GET", "/scim/v2/Users", "")
+			if refused(a) {
+				break
+			}
+			if sent > 2*time.Second+500*time.Millisecond {
+				t.Fatalf("a revoked token is good for %v at another instance: %d %s", sent, a.status, a.body)
 			}
 		}
 	}
