@@ -65,7 +65,11 @@ func TestMetricsDirectory(t *testing.T) {
 	r.wantSeries(all, `rollcall_refused_total{limit="size"}`, "1")
 	r.wantSeries(all, `rollcall_failing_people{client="okta"}`, "2")
 	r.wantSeries(all, `rollcall_backend_duration_seconds_count{operation="get"}`, "1")
-	r.wantSeries(all, "rollcall_commit_writes_sum", all["rollcall_commit_writes_count"]) // nothing was written at the same time
+	writes, _ := strconv.Atoi(all["rollcall_commit_writes_sum"])
+	commits, err := strconv.Atoi(all["rollcall_commit_writes_count"])
+	if err != nil || commits == 0 || writes < commits { // the audit log may have been sealed with one
+		t.Errorf("%d commits of %d writes: %v", commits, writes, err)
+	}
 	if n := all[`rollcall_database_connections{state="in_use"}`]; n != "0" && n != "1" { // the audit log may be about to be sealed
 		t.Errorf("%q connections are in use", n)
 	}
@@ -75,7 +79,7 @@ func TestMetricsDirectory(t *testing.T) {
 	}
 	r.wantSeries(all, "rollcall_ready", "1")
 	r.wantSeries(all, "rollcall_requests_under_way", "1") // this one
-	if all["rollcall_commit_writes_count"] == "0" || all["rollcall_looking_glass_exchanges"] == "" || all[`rollcall_upstream_retries_total{endpoint="user"}`] != "" {
+	if all["rollcall_looking_glass_exchanges"] == "" || all[`rollcall_upstream_retries_total{endpoint="user"}`] != "" {
 		t.Error("not what a directory on SQLite has")
 	}
 	// She is written at last, known by both her names.
