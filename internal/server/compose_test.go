@@ -165,7 +165,7 @@ func TestBehindProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both, _ := instances(t, 2, "ROLLCALL_DRAIN=5s", "ROLLCALL_LOG_LEVEL=WARN")
+	both, _ := instances(t, 2, "ROLLCALL_DRAIN=8s", "ROLLCALL_LOG_LEVEL=WARN")
 	address := freeAddress(t)
 	config := string(text)
 	for from, to := range map[string]string{"bind :8080": "bind " + address, "one:8080": both[0].srv.Addr().String(), "two:8080": both[1].srv.Addr().String(),

@@ -57,6 +57,7 @@ func TestInstancesGlass(t *testing.T) {
 	}
 	b.until("/looking-glass/people?q=charles", "looked for")
 	b.until("/looking-glass/people?q=ada.lovelace", "created")
+	b.until("/looking-glass/people?q=grace", "was refused with 400")
 	if err := one.stop(); err != nil {
 		t.Fatal(err)
 	}

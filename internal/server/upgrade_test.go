@@ -118,7 +118,7 @@ func TestRollingUpgrade(t *testing.T) {
 			if program != nil {
 				s.SetMigrations(program)
 			}
-		}, append(environ, "ROLLCALL_DATABASE_URL="+db, "ROLLCALL_BASE_URL=https://id.example.com", "ROLLCALL_DRAIN=2s", "ROLLCALL_LOG_LEVEL=WARN")...)
+		}, append(environ, "ROLLCALL_DATABASE_URL="+db, "ROLLCALL_BASE_URL=https://id.example.com", "ROLLCALL_DRAIN=5s", "ROLLCALL_LOG_LEVEL=WARN")...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,6 +143,9 @@ func TestRollingUpgrade(t *testing.T) {
 			defer client.CloseIdleConnections()
 			send := func(method, path, body string) (int, string) {
 				r := lb.pick()
+				for end := time.Now().Add(3 * time.Second); r == nil && time.Now().Before(end); r = lb.pick() {
+					time.Sleep(5 * time.Millisecond) // a machine that stands still says that nobody is ready
+				}
 				if r == nil {
 					t.Error("no instance is ready")
 					return 0, ""
