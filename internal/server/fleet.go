@@ -101,9 +101,9 @@ func newFleet(db *postgres.DB, log *slog.Logger, beat time.Duration, keys func([
 // leave takes this instance out of the fleet.
 func (f *fleet) leave() {
 	f.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), defaultBeat)
 	defer cancel()
-	_ = f.db.Leave(ctx, f.id) // it is forgotten by itself
+	_ = f.db.Leave(ctx, f.id) // it is forgotten by itself, minutes later
 }
 
 // round says that this instance is there and learns of the others. What fails
