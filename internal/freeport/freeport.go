@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 )
 
 // The ports to choose from. Systems give others, above 32767, to connections and
@@ -16,6 +17,9 @@ const (
 	lowest  = 15_000
 	highest = 31_999
 )
+
+// given has the addresses that were returned: each is for one server.
+var given sync.Map
 
 // Addresses returns n addresses, each with a port of its own that nothing listens
 // on, at host, an address of this machine.
@@ -27,7 +31,10 @@ func Addresses(host string, n int) (list []string, err error) {
 			err = e
 			continue
 		}
-		defer l.Close() // once there are all, so that none comes twice
+		_ = l.Close()
+		if _, taken := given.LoadOrStore(at, true); taken {
+			continue
+		}
 		if list = append(list, at); len(list) == n {
 			return list, nil
 		}

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,33 +15,19 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/freeport"
 )
 
-// given has the ports that freeAddress returned: each is for one test.
-var given sync.Map
-
 // freeAddress returns an address that nothing listens on, nor will until it is
-// used: the system gives its port to nobody who asks for any.
+// used.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	const first = 10_000
-	low := 32_768
-	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
-		_, _ = fmt.Sscan(string(text), &low)
+	list, err := freeport.Addresses("127.0.0.1", 1)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for range 1000 {
-		port := first + rand.IntN(max(low-first, 1000)) //nolint:gosec // no secret
-		if _, taken := given.LoadOrStore(port, true); taken {
-			continue
-		}
-		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)) //nolint:noctx // closed at once
-		if err == nil {
-			_ = l.Close()
-			return l.Addr().String()
-		}
-	}
-	t.Fatal("all ports are taken")
-	return ""
+	return list[0]
 }
 
 // post creates a user at a server and returns the status.
