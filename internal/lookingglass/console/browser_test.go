@@ -271,7 +271,7 @@ func (s *site) open(path, token string) *tab {
 	}
 	ctx, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithNewBrowserContext())
 	s.t.Cleanup(cancel)
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, 5*time.Minute)
 	s.t.Cleanup(stop)
 	b := &tab{t: s.t, site: s, ctx: ctx}
 	b.do(chromedp.EmulateViewport(1280, 800))
