@@ -122,9 +122,10 @@ fuzz/%:
 	fi; \
 	input=$$(echo "$$out" | sed -n 's/^ *Failing input written to //p'); \
 	case "$$out" in \
-	*'hung or terminated unexpectedly'*'Failing input'*) \
-		if go test -count=1 -timeout 1m -run '^$(patsubst .%,%,$(suffix $*))$$'"/^$${input##*/}$$" ./$(basename $*) >/dev/null 2>&1; then \
-			rm -f "$(basename $*)/$$input"; echo "$*: it had to wait: no finding"; exit 0; \
+	*'hung or terminated unexpectedly'*) \
+		if go test -count=1 -timeout 1m -run '^$(patsubst .%,%,$(suffix $*))$$'"$${input:+/^$${input##*/}\$$}" ./$(basename $*) >/dev/null 2>&1; then \
+			[ -z "$$input" ] || rm -f "$(basename $*)/$$input"; \
+			echo "$*: it had to wait: no finding"; exit 0; \
 		fi ;; \
 	*'Failing input'*) ;; \
 	*'context deadline exceeded'*) echo "$*: its time was up: no finding"; exit 0 ;; \
