@@ -172,7 +172,7 @@ func TestLiveFlood(t *testing.T) {
 	b := s.open(console.Path, viewerToken)
 	b.until("the stream", "document.querySelector('[data-live]').classList.contains('on')")
 	id := s.create("Users", `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"busy"}`, okta)
-	still := []float64{}
+	var still []float64
 	for range 4 { // once, unless the machine stands still too
 		eval[bool](b, `(clearInterval(window.timer), window.longest = 0, window.before = performance.now(), window.timer = setInterval(() => {
 			const now = performance.now(); window.longest = Math.max(window.longest, now - window.before - 20); window.before = now; }, 20), true)`)
@@ -182,7 +182,7 @@ func TestLiveFlood(t *testing.T) {
 				s.scim(http.MethodGet, "/Users/"+id, "", okta)
 				n++
 			}
-			if took := time.Since(began); took > 10*length || took > length && s.Recorder.Stats().Sampled > 0 {
+			if time.Since(began) > length {
 				break
 			}
 		}
