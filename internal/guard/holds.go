@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rollcall-scim/rollcall/scim"
@@ -78,7 +79,12 @@ func (g *Guard) writeHold(ctx context.Context, tenant string) {
 	g.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
-	if err := store.NoteHeld(ctx, p); err != nil {
+	err := store.NoteHeld(ctx, p)
+	var refused *scim.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &refused) && refused.Status == 404: // the tenant was removed meanwhile
+	default:
 		g.o.Logger.Warn("guard: what was held was not written down; it is tried again", "tenant", tenant, "requests", p.Requests, "error", err)
 		g.keepHold(tenant, store, p)
 	}

@@ -1,9 +1,12 @@
 package guard_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +74,7 @@ func TestLimiterSlow(t *testing.T) {
 type busy struct {
 	guard.Directory
 	fails int
+	with  error // nil: that it is busy
 	noted []guard.Hold
 }
 
@@ -82,7 +86,7 @@ func (b *busy) Delete(ctx context.Context, ref scim.Ref, _ string) error {
 func (b *busy) NoteHeld(_ context.Context, h guard.Hold) error {
 	if b.fails > 0 {
 		b.fails--
-		return errors.New("busy")
+		return cmp.Or(b.with, errors.New("busy"))
 	}
 	b.noted = append(b.noted, h)
 	return nil
@@ -115,5 +119,28 @@ func TestHoldKept(t *testing.T) {
 	if len(b.noted) != 1 || b.noted[0].Requests != 3 || !b.noted[0].First.Equal(first) || b.noted[0].What != "DELETE User/3" ||
 		b.noted[0].Last.Sub(first) != 4*time.Second {
 		t.Errorf("written down: %+v", b.noted)
+	}
+}
+
+// TestHoldRemoved holds a change of a tenant that is removed before it is written
+// down: nobody tries that again, and a new tenant of that name has none of it.
+func TestHoldRemoved(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	var log bytes.Buffer
+	g := guard.New(guard.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: c.Now})
+	home := &tenant.Tenant{Name: "acme", Settings: tenant.Settings{Breaker: tenant.Breaker{Mode: "hold"}}}
+	gone, next := &busy{fails: 1, with: &scim.Error{Status: 404, Detail: "the tenant was removed"}}, &busy{}
+	for _, b := range []*busy{gone, next} {
+		if err := g.Wrap(home, b, nil).Delete(ctx, scim.Ref{Type: &scim.ResourceType{Name: guard.People}, ID: "1"}, ""); scim.AsError(err).Status != 429 {
+			t.Errorf("%v", err)
+		}
+		c.pass(2 * time.Second)
+	}
+	if gone.fails != 0 || len(gone.noted) != 0 || len(next.noted) != 1 || next.noted[0].Requests != 1 {
+		t.Errorf("written down: %+v of the old, %+v of the new", gone.noted, next.noted)
+	}
+	if strings.Contains(log.String(), "tried again") {
+		t.Error(log.String())
 	}
 }
