@@ -290,12 +290,13 @@ func (s *Store) ResetBreaker(ctx context.Context) error {
 // NoteHeld implements guard.Store.
 func (s *Store) NoteHeld(ctx context.Context, h guard.Hold) error {
 	return s.write(ctx, func(t *session) error {
-		t.later(`INSERT INTO guards AS g (tenant, held_first, held_last, held_requests, held_people, held_actor, held_what)
-			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant) DO UPDATE SET
+		t.later(`INSERT INTO guards AS g (tenant, floor, until, held_first, held_last, held_requests, held_people, held_actor, held_what)
+			VALUES ($1, $8, $9, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant) DO UPDATE SET
 			held_first = CASE WHEN g.held_requests > 0 THEN g.held_first ELSE excluded.held_first END, held_last = excluded.held_last,
 			held_requests = g.held_requests + excluded.held_requests, held_people = excluded.held_people,
-			held_actor = excluded.held_actor, held_what = excluded.held_what`,
-			t.tenant, toMillis(h.First), toMillis(h.Last), h.Requests, h.People, escape(h.Actor), escape(h.What))
+			held_actor = excluded.held_actor, held_what = excluded.held_what
+			WHERE g.floor = excluded.floor AND g.until = excluded.until`,
+			t.tenant, toMillis(h.First), toMillis(h.Last), h.Requests, h.People, escape(h.Actor), escape(h.What), toMillis(h.Floor), toMillis(h.Until))
 		return nil
 	})
 }

@@ -302,12 +302,13 @@ func (s *Store) ResetBreaker(ctx context.Context) error {
 // NoteHeld implements guard.Store.
 func (s *Store) NoteHeld(ctx context.Context, h guard.Hold) error {
 	return s.write(ctx, func(t *session) error {
-		return t.exec(`INSERT INTO guards (tenant, held_first, held_last, held_requests, held_people, held_actor, held_what)
-			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant) DO UPDATE SET
+		return t.exec(`INSERT INTO guards (tenant, floor, until, held_first, held_last, held_requests, held_people, held_actor, held_what)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant) DO UPDATE SET
 			held_first = CASE WHEN held_requests > 0 THEN held_first ELSE excluded.held_first END, held_last = excluded.held_last,
 			held_requests = held_requests + excluded.held_requests, held_people = excluded.held_people,
-			held_actor = excluded.held_actor, held_what = excluded.held_what`,
-			t.tenant, toMillis(h.First), toMillis(h.Last), h.Requests, h.People, h.Actor, h.What)
+			held_actor = excluded.held_actor, held_what = excluded.held_what
+			WHERE floor = excluded.floor AND until = excluded.until`,
+			t.tenant, toMillis(h.Floor), toMillis(h.Until), toMillis(h.First), toMillis(h.Last), h.Requests, h.People, h.Actor, h.What)
 	})
 }
 

@@ -165,5 +165,5 @@ func (w *Watch) tooMany(e Effect, c Count, limit int) error {
 		"Nothing was changed. An operator lets it pass with: rollcall breaker approve --tenant %s; "+
 		"without that it can be sent again, and is accepted once so many fewer were changed in that time",
 		many, tenant.Age(b.window), bound, w.rules.tenant)
-	return heldError(event, min(mostRetry, max(time.Second, c.Oldest.Add(b.window).Sub(c.Now))), e.Name)
+	return heldError(event, min(mostRetry, max(time.Second, c.Oldest.Add(b.window).Sub(c.Now))), e.Name, c.State)
 }

@@ -34,8 +34,9 @@ func (g *Guard) held(ctx context.Context, s Store, why *held, inBatch bool) {
 	}
 	h.store = s
 	p := &h.pending
-	if p.Requests == 0 {
-		p.First = now
+	this := Hold{First: now, Floor: why.by.Floor, Until: why.by.Approval.Until}
+	if p.Requests == 0 || !p.as(this) { // what was held before an operator decided is forgotten
+		*p = this
 	}
 	p.Requests++
 	p.Last, p.People, p.Actor, p.What = now, why.People, scim.OriginOf(ctx).Actor, why.what
@@ -101,9 +102,10 @@ func (g *Guard) keepHold(tenant string, store Store, p Hold) {
 		g.holds[tenant] = h
 	}
 	if later := h.pending; later.Requests > 0 {
-		first, n := p.First, p.Requests
-		p = later
-		p.First, p.Requests = first, later.Requests+n
+		first, n, same := p.First, p.Requests, p.as(later)
+		if p = later; same {
+			p.First, p.Requests = first, later.Requests+n
+		}
 	}
 	h.pending = p
 }

@@ -22,7 +22,8 @@ type Store interface {
 	// approved.
 	ResetBreaker(ctx context.Context) error
 
-	// NoteHeld adds to what is known of changes that were held.
+	// NoteHeld adds to what is known of changes that were held, unless operators
+	// have decided something since.
 	NoteHeld(ctx context.Context, h Hold) error
 
 	// PruneBreaker forgets what was counted before a time.
@@ -62,7 +63,12 @@ type Hold struct {
 	People      int    // that the last of them would have made it
 	Actor       string // who sent the last
 	What        string // what the last would have done: "DELETE Group/2819c223"
+
+	Floor, Until time.Time // the Floor and the end of the Approval that it was held by
 }
+
+// as reports whether both were held by what operators had decided until then.
+func (h Hold) as(other Hold) bool { return h.Floor.Equal(other.Floor) && h.Until.Equal(other.Until) }
 
 // Since returns from when on people count: what the window reaches and no
 // operator has dealt with.

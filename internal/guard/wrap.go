@@ -127,10 +127,11 @@ func (d *guarded) watched(ctx context.Context, inBatch bool, write func(context.
 type held struct {
 	refusal
 	what string
+	by   State
 }
 
 func (h *held) Unwrap() error { return &h.refusal }
 
-func heldError(e Event, retry time.Duration, what string) error {
-	return &scim.Error{Status: 429, Detail: e.Detail, RetryAfter: retry, Err: &held{refusal{e}, what}}
+func heldError(e Event, retry time.Duration, what string, by State) error {
+	return &scim.Error{Status: 429, Detail: e.Detail, RetryAfter: retry, Err: &held{refusal{e}, what, by}}
 }

@@ -361,6 +361,7 @@ func testDecisions(t *testing.T, open Open) {
 			t.Fatal(err)
 		}
 	}
+	expect("one more, not written down yet", 429, w.deactivate(0, ids[1]))
 	approve(2)
 	if s := w.state(); s.Held.Requests != 0 || s.Approval.People != 2 || s.Approval.By != "grace" {
 		t.Errorf("approved: %+v", s)
@@ -368,6 +369,11 @@ func testDecisions(t *testing.T, open Open) {
 	expect("approved, the second", 200, w.deactivate(0, ids[1]))
 	expect("approved, the third", 200, w.deactivate(1, ids[2]))
 	expect("beyond what is approved", 429, w.deactivate(0, ids[3]))
+	w.clock.pass(2 * time.Second)
+	expect("again", 429, w.deactivate(1, ids[3]))
+	if h := w.state().Held; h.Requests != 2 || h.Last.Sub(h.First) != 2*time.Second {
+		t.Errorf("held since the approval: %+v", h)
+	}
 	approve(0)
 	for i, id := range ids[3:7] {
 		expect("any number", 200, w.deactivate(i, id))
@@ -375,6 +381,7 @@ func testDecisions(t *testing.T, open Open) {
 	w.clock.pass(11 * time.Minute)
 	expect("the approval is over, and so is what it let pass: one", 200, w.deactivate(0, ids[7]))
 	expect("and no more", 429, w.deactivate(1, ids[8]))
+	expect("again, not written down yet", 429, w.deactivate(0, ids[8]))
 	w.clock.pass(time.Second)
 	if err := w.stores[0].ResetBreaker(ctx); err != nil {
 		t.Fatal(err)
@@ -385,6 +392,9 @@ func testDecisions(t *testing.T, open Open) {
 	}
 	expect("after the reset: one", 200, w.deactivate(0, ids[8]))
 	expect("and no more", 429, w.deactivate(1, ids[9]))
+	if h := w.state().Held; h.Requests != 1 {
+		t.Errorf("held since the reset: %+v", h)
+	}
 }
 
 // testStored counts what is stored, and nothing else.
