@@ -41,6 +41,16 @@ type Exchange struct {
 	Touched  []string `json:"touched,omitempty"` // ids of resources it read or changed, Target included
 }
 
+// Writes reports whether it asked for a change: of one resource, or of several by
+// a Bulk message.
+func (x *Exchange) Writes() bool {
+	switch x.Op {
+	case "create", "replace", "patch", "delete", "bulk":
+		return true
+	}
+	return false
+}
+
 // Client says who sent a request, and how that was recognised.
 type Client struct {
 	Kind string `json:"kind"` // "okta", "entra", … , "curl", "rollcall", "unknown"

@@ -16,6 +16,7 @@ type Query struct {
 	After    int64  // with a greater Seq; 0: all
 	Client   string // kind
 	Op       string
+	Writes   bool // creations, replacements, changes, deletions and Bulk messages alone
 	Type     string
 	Status   string   // "2xx", "4xx", "5xx", "error" (4xx and 5xx) or a number
 	Text     string   // in path, query, name, target, detail or actor, without regard to case
@@ -174,7 +175,7 @@ func statusRange(s string) (low, top int) {
 func (m *matcher) matches(x *Exchange) bool {
 	q := &m.q
 	return (q.Before == 0 || x.Seq < q.Before) && x.Seq > q.After &&
-		(q.Client == "" || x.Client.Kind == q.Client) && (q.Op == "" || x.Op == q.Op) && (q.Type == "" || x.Type == q.Type) &&
+		(q.Client == "" || x.Client.Kind == q.Client) && (q.Op == "" || x.Op == q.Op) && (!q.Writes || x.Writes()) && (q.Type == "" || x.Type == q.Type) &&
 		x.Status >= m.low && x.Status <= m.top &&
 		(m.touching == nil || slices.ContainsFunc(x.Touched, func(id string) bool { return m.touching[id] })) &&
 		(m.text == "" || strings.Contains(haystack(x), m.text))

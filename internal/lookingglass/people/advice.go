@@ -52,6 +52,14 @@ func next(c Cause, client string) []lookingglass.Advice {
 	return fit(list, client)
 }
 
+// soughtGroup is next for a name by which clients look for groups.
+func soughtGroup(client string) []lookingglass.Advice {
+	return fit(advice(
+		"Okta", "Look whether the group is pushed (Push Groups), and whether its push has an error.",
+		"Entra ID", "Look whether the group is assigned to the enterprise application, whether Create is ticked under Mappings for groups, and what Provisioning logs says of the step that was skipped.",
+		anybody, "The client looked for a group of that name and then did not send a create: its rules for which groups are sent are where to look."), client)
+}
+
 // fit returns what of list a client needs: its own step; of a client that is
 // known and has none what is said to anybody; and if it is not known who it is,
 // all.

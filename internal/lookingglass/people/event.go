@@ -168,18 +168,18 @@ func (t *teller) ofExchange(x *lookingglass.Exchange) (Event, bool) {
 		if x.Fault != nil && x.Fault.Detail != "" {
 			why = x.Fault.Detail
 		}
-		if !writes(x) {
+		if !x.Writes() {
 			say("refused", "asked for %s and got %d: %s", name, x.Status, why)
 			break
 		}
 		say("refused", "tried to %s %s and was refused with %d: %s", verb(x.Op), name, x.Status, why)
-	case writes(x) && t.d.s.Changes == nil && (len(x.Changes) > 0 || x.Op == "create" || x.Op == "delete"):
-		t.tellExchange(&e, x)
-	case writes(x) && t.inLog(x):
+	case x.Writes() && t.inLog(x):
 		return Event{}, false
+	case x.Writes() && (len(x.Changes) > 0 || x.Op == "create" || x.Op == "delete"):
+		t.tellExchange(&e, x) // the change log does not have it, or not about whom this is
 	case x.Op == "bulk":
 		say("change", "sent a Bulk request that touched %s", t.person())
-	case writes(x):
+	case x.Writes():
 		say("read", "sent a change of %s that changed nothing", name)
 	case x.Lookup != nil && x.Lookup.Found > 0:
 		say("lookup", "looked for %s by %s and found %s", quote(x.Lookup.Value), label(x.Lookup.Attribute), count(x.Lookup.Found))
@@ -291,13 +291,17 @@ func (t *teller) nameOf(typ, id string) string {
 		return name
 	}
 	name := id
-	if p, err := t.d.load(t.ctx, typ, id); err == nil && p != nil && p.Name != "" {
+	p, err := t.d.load(t.ctx, typ, id)
+	if p == nil && err == nil && typ == "User" { // a group may be a member, too
+		p, err = t.d.load(t.ctx, "Group", id)
+	}
+	if err == nil && p != nil && p.Name != "" {
 		name = p.Name
 	} else if t.d.s.Changes != nil { // deleted: as it was called
 		list, _ := t.d.s.Changes.Changes(t.ctx, scim.ChangeQuery{ID: id})
 		for _, r := range list {
 			for _, c := range r.Changes {
-				if (c.Path == byName || c.Path == "displayName" && typ == "Group") && len(c.Added) > 0 {
+				if c.Path == nameOfType(r.Type) && len(c.Added) > 0 {
 					name, _ = c.Added[0].(string)
 				}
 			}
@@ -425,14 +429,6 @@ func idOf(v any) string {
 		return text(v, "value")
 	}
 	return ""
-}
-
-func writes(x *lookingglass.Exchange) bool {
-	switch x.Op {
-	case "create", "replace", "patch", "delete", "bulk":
-		return true
-	}
-	return false
 }
 
 // preview reports whether a write was only asked for, not done: to try it out,

@@ -1,6 +1,7 @@
 package people
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -11,14 +12,23 @@ import (
 	"github.com/rollcall-scim/rollcall/scim/schema"
 )
 
-// evidence is what the recorder saw of people by the names that clients gave
-// them: writes that failed, and deletions, but for previews. It grows with what the recorder
-// keeps, not with the directory, and is read on from where it was.
+// evidence is what the recorder saw of people and groups by the names that
+// clients gave them: requests that failed, deletions, and who was called so; but for
+// previews. It grows with what the recorder keeps, not with the directory, and is
+// read on from where it was.
 type evidence struct {
 	last   int64          // Seq up to which exchanges were looked at
 	later  map[int64]bool // Seq of those beyond that were too: more may come between them
 	oldest time.Time
 	by     map[string][]clue // folded names and addresses
+	had    map[string]bearer // who has such a name, or had it, by type and name
+}
+
+// bearer is a resource that a client gave a value.
+type bearer struct {
+	id, path string
+	seq      int64
+	time     time.Time
 }
 
 // clue is one such exchange.
@@ -29,6 +39,7 @@ type clue struct {
 	kind    string
 	actor   string
 	op      string
+	typ     string // of the resource
 	target  string
 	status  int
 	detail  string
@@ -56,22 +67,45 @@ func (d *Desk) clues(ctx context.Context, name string) ([]clue, error) {
 	return slices.DeleteFunc(slices.Clone(d.evidence.by[foldName(name)]), func(c clue) bool { return c.time.Before(oldest) }), nil
 }
 
+// bearer returns who has a value, or had it, as far as the records go back; the
+// zero bearer if nobody is known to.
+func (d *Desk) bearer(ctx context.Context, typ, value string) (bearer, error) {
+	if d.s.Log == nil {
+		return bearer{}, nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.gather(ctx); err != nil {
+		return bearer{}, err
+	}
+	b := d.evidence.had[typ+" "+foldName(value)]
+	if b.time.Before(d.since()) {
+		return bearer{}, nil
+	}
+	return b, nil
+}
+
 // gather reads what came since it was called last.
 func (d *Desk) gather(ctx context.Context) error {
 	e := &d.evidence
 	if e.by == nil {
-		e.by, e.later = map[string][]clue{}, map[int64]bool{}
+		e.by, e.had, e.later = map[string][]clue{}, map[string]bearer{}, map[int64]bool{}
 	}
-	var fresh []*lookingglass.Exchange
+	fresh, seen := []saying(nil), map[int64]bool{}
 	last := e.last
-	for _, q := range []lookingglass.Query{{Status: "error"}, {Op: "delete", Status: "2xx"}} {
+	for _, q := range []lookingglass.Query{{Status: "error"}, {Writes: true, Status: "2xx"}} {
 		q.After, q.Oldest, q.Limit = e.last, true, evidencePage
 		for {
 			list, err := d.s.Log.Find(ctx, q)
 			if err != nil {
 				return err
 			}
-			fresh = append(fresh, list...)
+			for _, x := range list {
+				if !e.later[x.Seq] && !seen[x.Seq] {
+					seen[x.Seq] = true
+					fresh = append(fresh, sayings(x)...)
+				}
+			}
 			if len(list) > 0 {
 				q.After = list[len(list)-1].Seq
 				last = max(last, q.After)
@@ -81,40 +115,31 @@ func (d *Desk) gather(ctx context.Context) error {
 			}
 		}
 	}
-	settled := d.s.Log.Settled()
-	fresh = slices.DeleteFunc(fresh, func(x *lookingglass.Exchange) bool { return e.later[x.Seq] })
-	slices.SortFunc(fresh, func(a, b *lookingglass.Exchange) int { return int(a.Seq - b.Seq) })
-	for _, x := range fresh {
-		e.note(x)
+	slices.SortStableFunc(fresh, func(a, b saying) int { return cmp.Compare(a.seq, b.seq) })
+	for _, s := range fresh {
+		e.note(s)
 	}
-	e.last = max(e.last, min(last, settled))
+	e.last = max(e.last, min(last, d.s.Log.Settled()))
 	maps.DeleteFunc(e.later, func(seq int64, _ bool) bool { return seq <= e.last })
-	for _, x := range fresh {
-		if x.Seq > e.last {
-			e.later[x.Seq] = true
+	for seq := range seen {
+		if seq > e.last {
+			e.later[seq] = true
 		}
 	}
 	e.forget(d.since())
 	return nil
 }
 
-// note keeps what an exchange says under every name that it gives.
-func (e *evidence) note(x *lookingglass.Exchange) {
-	switch x.Op {
-	case "create", "replace", "patch", "delete":
-	default:
-		return
-	}
-	if x.Type != "" && x.Type != "User" || preview(x) {
-		return
-	}
-	c := clue{seq: x.Seq, time: x.Time, client: clientName(x), kind: x.Client.Kind, actor: x.Actor, op: x.Op, target: x.Target, status: x.Status}
-	if x.Fault != nil {
-		c.detail, c.section, c.advice = x.Fault.Detail, x.Fault.Section, x.Fault.Advice
-	}
-	for _, name := range namesIn(x) {
-		list := append(e.by[name], c)
-		e.by[name] = list[max(0, len(list)-mostClues):]
+// note keeps what was said under every name that it gives.
+func (e *evidence) note(s saying) {
+	for _, c := range s.by {
+		if s.status < 300 && s.target != "" {
+			e.had[s.typ+" "+c.name] = bearer{s.target, c.path, s.seq, s.time}
+		}
+		if s.status >= 400 || s.op == "delete" {
+			list := append(e.by[c.name], s.clue)
+			e.by[c.name] = list[max(0, len(list)-mostClues):]
+		}
 	}
 }
 
@@ -124,6 +149,7 @@ func (e *evidence) forget(oldest time.Time) {
 		return
 	}
 	e.oldest = oldest
+	maps.DeleteFunc(e.had, func(_ string, b bearer) bool { return b.time.Before(oldest) })
 	for name, list := range e.by {
 		if list = slices.DeleteFunc(list, func(c clue) bool { return c.time.Before(oldest) }); len(list) == 0 {
 			delete(e.by, name)
@@ -131,24 +157,6 @@ func (e *evidence) forget(oldest time.Time) {
 			e.by[name] = list
 		}
 	}
-}
-
-// namesIn returns, folded, what an exchange calls its person.
-func namesIn(x *lookingglass.Exchange) (names []string) {
-	add := func(s string) {
-		if s = foldName(s); s != "" && len(s) <= maxValue && !slices.Contains(names, s) {
-			names = append(names, s)
-		}
-	}
-	add(x.Name)
-	if body, err := scim.ParseObject([]byte(x.Request.Body), 0, 0); err == nil && x.Op != "delete" && x.Op != "patch" {
-		add(text(body, "userName"))
-		add(text(body, "externalId"))
-		for _, v := range values(body.Get("emails")) {
-			add(v)
-		}
-	}
-	return names
 }
 
 var userName = func() *scim.Attribute {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/scim"
@@ -54,13 +55,16 @@ func (d *Desk) judge(ctx context.Context, asked string, located map[string]hit, 
 		return v, d.found(ctx, v, h)
 	}
 	if !hidden {
-		if ok, err := d.gone(ctx, v); ok || err != nil {
+		if ok, err := d.gone(ctx, v, "User", value); ok || err != nil {
 			return v, err
 		}
 		if one {
 			if ok, err := d.group(ctx, v, value); ok || err != nil {
 				return v, err
 			}
+		}
+		if ok, err := d.formerly(ctx, v, one); ok || err != nil {
+			return v, err
 		}
 		if v.Near, err = d.near(ctx, asked); err != nil {
 			return nil, err
@@ -124,16 +128,15 @@ func (d *Desk) here(v *Verdict) string {
 	return s + " since " + Moment(v.When) + ", by " + v.Client + "."
 }
 
-// gone fills in the verdict on a user who was deleted, and reports whether there
-// is one.
-func (d *Desk) gone(ctx context.Context, v *Verdict) (bool, error) {
-	value := clean(v.Asked)
+// gone fills in the verdict on a user who was deleted, by name or by id, or on a
+// group, by id; and reports whether there is one.
+func (d *Desk) gone(ctx context.Context, v *Verdict, typ, value string) (bool, error) {
 	t := d.typeNamed("User")
 	if t == nil {
 		return false, nil
 	}
-	p := &Person{Type: t.Name}
-	if d.s.Deleted != nil {
+	p := &Person{Type: typ}
+	if d.s.Deleted != nil && typ == t.Name {
 		list, err := d.s.Deleted.Deleted(ctx, scim.DeletedQuery{Type: t, Name: value, Limit: mostNear})
 		if err != nil {
 			return false, err
@@ -142,7 +145,7 @@ func (d *Desk) gone(ctx context.Context, v *Verdict) (bool, error) {
 			if i == 0 {
 				p.ID, p.Name, v.When, v.Until = gone.ID, gone.Name, gone.Time, gone.Until
 			} else {
-				v.Notes = append(v.Notes, "Another "+quote(gone.Name)+" was deleted "+Moment(gone.Time)+": "+gone.ID)
+				v.Notes = append(v.Notes, another(gone))
 			}
 		}
 	}
@@ -151,7 +154,7 @@ func (d *Desk) gone(ctx context.Context, v *Verdict) (bool, error) {
 			return false, err
 		}
 	}
-	clues, err := d.clues(ctx, value)
+	clues, err := d.clues(ctx, clean(v.Asked))
 	if err != nil {
 		return false, err
 	}
@@ -164,12 +167,20 @@ func (d *Desk) gone(ctx context.Context, v *Verdict) (bool, error) {
 			by.time = v.When
 		}
 	}
+	if p.ID == "" && d.s.Changes == nil && value != clean(v.Asked) { // an id, and requests are all there is
+		if by, err = d.lastly(ctx, &Person{ID: value}, nil); err != nil {
+			return false, err
+		}
+		if !by.time.IsZero() {
+			p.ID, p.Name = value, clean(v.Asked)
+		}
+	}
 	for _, c := range clues {
-		switch {
-		case c.op == "delete" && c.status < 300 && p.ID == "":
-			p.ID, p.Name = c.target, value
-			by = deed{c.time, c.client, c.seq}
-		case c.op == "create" && c.status >= 400 && by.precedes(c):
+		if c.typ == p.Type && c.op == "create" && c.status >= 400 && by.precedes(c) {
+			if p.ID != "" {
+				v.Notes = append([]string{another(scim.Deleted{ID: p.ID, Name: p.Name, Time: by.time})}, v.Notes...)
+			}
+			v.When, v.Until = time.Time{}, time.Time{}
 			return false, nil // the later try to create tells more
 		}
 	}
@@ -189,6 +200,9 @@ func (d *Desk) gone(ctx context.Context, v *Verdict) (bool, error) {
 	if v.Until.IsZero() {
 		v.Words += ", and can't be restored any more."
 		v.Next = advice(anybody, "Assign the person in the identity provider again: it creates the person anew, with another id.")
+		if p.Type == "Group" {
+			v.Next = advice(anybody, "Let the identity provider send the group again: it makes a new one, with another id.")
+		}
 	} else {
 		v.Words += "; until " + Moment(v.Until) + " “rollcall users restore " + p.ID + "” gives the person back."
 		v.Next = next(Deleted, v.Client)
@@ -252,14 +266,15 @@ func (d *Desk) absent(ctx context.Context, v *Verdict, hidden, many bool) error 
 	if err != nil {
 		return err
 	}
+	var search *clue // that was refused, the latest
 	for i := len(clues) - 1; i >= 0; i-- {
-		if c := clues[i]; c.status >= 400 {
-			v.Cause, v.When, v.Client, v.Seq = Refused, c.time, c.client, c.seq
-			v.Words = fmt.Sprintf("%s tried to %s %s %s and was refused with %d: %s", sentence(c.client), verb(c.op), quote(value), Moment(c.time), c.status, c.why())
-			if v.Next = fit(c.advice, c.client); len(v.Next) == 0 {
-				v.Next = next(Refused, c.client)
-			}
+		switch c := clues[i]; {
+		case c.status < 400 || many && c.typ != "User":
+		case c.op != lookFor:
+			d.refused(v, c, "tried to "+verb(c.op)+" "+ofType(c.typ)+quote(value))
 			return nil
+		case search == nil:
+			search = &c
 		}
 	}
 	if hidden {
@@ -271,10 +286,16 @@ func (d *Desk) absent(ctx context.Context, v *Verdict, hidden, many bool) error 
 	if err != nil {
 		return err
 	}
+	if search != nil && (s == nil || s.Last.Before(search.time)) {
+		d.refused(v, *search, "looked for "+quote(value))
+		return nil
+	}
 	if s != nil {
 		v.Cause, v.When, v.Client = Sought, s.Last, clientName(&lookingglass.Exchange{Client: s.Client})
 		v.Words = fmt.Sprintf("%s looked for %s by %s, %s, found nobody and created nobody.", sentence(v.Client), quote(value), label(s.Attribute), times(*s))
-		v.Next = next(Sought, v.Client)
+		if v.Next = next(Sought, v.Client); s.Attribute == "displayName" {
+			v.Next = soughtGroup(v.Client)
+		}
 		return nil
 	}
 	if d.s.Log != nil {
@@ -295,31 +316,6 @@ func (d *Desk) absent(ctx context.Context, v *Verdict, hidden, many bool) error 
 		v.Next = next(Never, "")
 	}
 	return nil
-}
-
-// addTrouble notes that the last request about a person was refused.
-func (d *Desk) addTrouble(ctx context.Context, v *Verdict) {
-	if d.s.Log == nil {
-		return
-	}
-	list, err := d.s.Log.Find(ctx, lookingglass.Query{Touching: []string{v.Person.ID}, Limit: 20})
-	if err != nil {
-		d.s.Logger.Warn("people: the exchanges of a person can't be read", "error", err)
-		return
-	}
-	for _, x := range list {
-		if !writes(x) || preview(x) {
-			continue
-		}
-		if x.Status >= 400 {
-			c := clue{status: x.Status}
-			if x.Fault != nil {
-				c.detail = x.Fault.Detail
-			}
-			v.Notes = append(v.Notes, fmt.Sprintf("The last change that %s asked for, %s, was refused with %d: %s", clientName(x), Moment(x.Time), x.Status, c.why()))
-		}
-		return
-	}
 }
 
 // handled fills in the verdict on somebody whom a client wrote or read while the
@@ -346,13 +342,6 @@ func (d *Desk) handled(ctx context.Context, v *Verdict) (bool, error) {
 	return false, err
 }
 
-func (c clue) why() string {
-	if c.detail == "" {
-		return "no reason was given"
-	}
-	return c.detail
-}
-
 func times(s lookingglass.Sought) string {
 	if s.Times <= 1 {
 		return Moment(s.Last)
@@ -366,6 +355,14 @@ func verb(op string) string {
 		return op
 	}
 	return "change"
+}
+
+// ofType is the type of what is no user, before its name.
+func ofType(typ string) string {
+	if typ == "Group" {
+		return "the group "
+	}
+	return ""
 }
 
 // notAllowed reports whether the application behind a façade refused the token.

@@ -85,6 +85,14 @@ func (t *teller) readNames() error {
 	})
 }
 
+// called returns the names that a creation may give whom this is about.
+func (t *teller) called() []string {
+	if t.who.Type == "Group" {
+		return some(t.who.Name)
+	}
+	return t.names
+}
+
 // record returns the next entry of the change log, or nil.
 func (t *teller) record() (*scim.Record, error) {
 	if len(t.records) > 0 || t.noRecords {
@@ -94,7 +102,7 @@ func (t *teller) record() (*scim.Record, error) {
 	t.noRecords = true
 	for i, id := range t.ids {
 		q := scim.ChangeQuery{After: t.at.change, ID: id, Limit: t.n}
-		if i == 0 && t.who.Type == "User" {
+		if i == 0 { // groups can be members, too
 			q.ID, q.Person = "", id
 		}
 		list, err := t.d.s.Changes.Changes(t.ctx, q)
@@ -158,6 +166,16 @@ func (t *teller) exchange() (*lookingglass.Exchange, error) {
 			return nil, err
 		}
 	}
+	for _, name := range t.called() { // a creation that is refused touches nobody
+		err := read(lookingglass.Query{Op: "create", Type: t.who.Type, Status: "error", Text: name}, func(x *lookingglass.Exchange) bool {
+			return len(t.ids) > 0 && slices.ContainsFunc(sayings(x), func(s saying) bool {
+				return slices.ContainsFunc(s.by, func(c called) bool { return c.name == foldName(name) })
+			})
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	for _, x := range all {
 		if horizon == 0 || x.Seq <= horizon {
 			t.exchanges = append(t.exchanges, x)
@@ -186,7 +204,11 @@ func (t *teller) readClues(all map[int64]*lookingglass.Exchange) error {
 	clues, err := t.d.clues(t.ctx, t.asked)
 	for _, c := range clues {
 		if c.seq > t.at.exchange {
-			all[c.seq] = &lookingglass.Exchange{Seq: c.seq, Time: c.time, Op: c.op, Type: "User", Status: c.status, Target: c.target,
+			op := c.op
+			if op == lookFor {
+				op = "list"
+			}
+			all[c.seq] = &lookingglass.Exchange{Seq: c.seq, Time: c.time, Op: op, Type: c.typ, Status: c.status, Target: c.target, Name: t.asked,
 				Actor: c.actor, Client: lookingglass.Client{Kind: c.kind}, Fault: &lookingglass.Fault{Detail: c.detail}}
 		}
 	}
