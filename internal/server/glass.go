@@ -127,8 +127,9 @@ func isConsole(r *http.Request, path string) bool {
 
 // refuse records a request that was refused before it came to an endpoint, such
 // as one with a wrong token: that is what people look for first. Anybody can
-// send such, so few a second are recorded.
-func (g *glass) refuse(r *http.Request, at place, x *exchange, started time.Time) {
+// send such, so few a second are recorded. base is that of the endpoints, as in
+// answers.
+func (g *glass) refuse(r *http.Request, at place, base string, x *exchange, started time.Time) {
 	if g == nil || !g.refused.take(time.Now()) {
 		return
 	}
@@ -154,7 +155,7 @@ func (g *glass) refuse(r *http.Request, at place, x *exchange, started time.Time
 		r = r.WithContext(lookingglass.WithTenant(r.Context(), of))
 	}
 	g.recorder.Observe(scimhttp.Exchange{
-		Request:     engine.Request{Method: r.Method, Base: at.mount, Path: at.rest, Query: r.URL.Query()},
+		Request:     engine.Request{Method: r.Method, Base: base, Path: at.rest, Query: r.URL.Query()},
 		Response:    engine.Response{Status: scim.AsError(err).Status, Err: err},
 		HTTP:        r,
 		RequestID:   x.id,

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,11 @@ func TestGlass(t *testing.T) {
 		}
 		b.until("/looking-glass", "ada.lovelace")
 		b.until("/looking-glass?status=401", "the bearer token is not valid")
+	}
+	// It can be sent again as any other.
+	whole := regexp.MustCompile(`"url": ?"http://[^"/]+/scim/v2/Users/nobody"`)
+	if a := b.do("GET", "/looking-glass/exchanges.har?status=401", ""); !whole.MatchString(a.body) {
+		t.Errorf("the address of a request with a wrong token: %s", a.body)
 	}
 	if a := r.do("GET", "/", "", "Authorization:"); !strings.Contains(a.body, `href="/looking-glass"`) {
 		t.Error("the page for people does not lead to the console")
