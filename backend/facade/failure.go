@@ -118,7 +118,11 @@ func (f *Failure) SCIM() *scim.Error {
 	if method, _, _ := strings.Cut(f.Call, " "); f.Sent && e.Status >= 500 && method != http.MethodGet && method != http.MethodHead {
 		detail += "; the outcome is unknown: it may have been carried out"
 	}
-	if f.Text != "" {
+	switch {
+	case f.Text == "":
+	case e.Status == http.StatusUnauthorized: // "the token: …" would be taken for one, and masked where it is shown
+		detail += "; it says: " + f.Text
+	default:
 		detail += ": " + f.Text
 	}
 	if f.RequestID != "" {

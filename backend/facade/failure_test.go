@@ -35,6 +35,7 @@ func TestFailureSCIM(t *testing.T) {
 		{facade.Failure{Status: 409, Call: "DELETE /a"}, 409, "", 0, "App refuses to delete it"},
 		{facade.Failure{Status: 422, Call: "DELETE /a", Text: "default team"}, 409, "", 0, "App refuses to delete it: default team"},
 		{facade.Failure{Status: 401}, 401, scim.TypeInvalidValue, 0, "App does not accept the token"},
+		{facade.Failure{Status: 401, Text: "no", RequestID: "r1"}, 401, scim.TypeInvalidValue, 0, "App does not accept the token; it says: no (App's request id r1)"},
 		{facade.Failure{Status: 410}, 404, "", 0, "App has no such resource"},
 		{facade.Failure{Status: 418}, 502, "", 0, "App failed with status 418"},
 		{facade.Failure{Status: 500, Sent: true, Text: "(reference x)"}, 502, "", 0, "App failed with status 500; the outcome is unknown: it may have been carried out: (reference x)"},

@@ -77,7 +77,7 @@ func TestConversation(t *testing.T) {
 		want                      string // part of the answer
 	}{
 		{"", "GET", "/Users", "", 401, "token is required"},
-		{"bad", "GET", "/Users", "", 401, "does not accept the token: who are you?"},
+		{"bad", "GET", "/Users", "", 401, "does not accept the token; it says: who are you?"},
 		{"good", "POST", "/Users", `{"userName":"Ann","title":"Boss","active":true,"externalId":"x1"}`, 201, `"id":"no1"`},
 		{"good", "POST", "/Users", `{"userName":"ann"}`, 409, `"scimType":"uniqueness"`},
 		{"good", "GET", "/Users?filter=userName+eq+%22ANN%22", "", 200, `"userName":"Ann"`},

@@ -127,8 +127,7 @@ func isConsole(r *http.Request, path string) bool {
 
 // refuse records a request that was refused before it came to an endpoint, such
 // as one with a wrong token: that is what people look for first. Anybody can
-// send such, so few a second are recorded. base is that of the endpoints, as in
-// answers.
+// send such, so few a second are recorded. base is the address of the mount.
 func (g *glass) refuse(r *http.Request, at place, base string, x *exchange, started time.Time) {
 	if g == nil || !g.refused.take(time.Now()) {
 		return
@@ -224,6 +223,15 @@ func (srv *Server) baseOf(r *http.Request) string {
 		scheme = "https://"
 	}
 	return scheme + r.Host + srv.s.Mount
+}
+
+// origin returns what stands before the path in the address of a request.
+func (srv *Server) origin(r *http.Request) string {
+	base, mount := srv.baseOf(r), srv.where.mounts[0]
+	if origin, ok := strings.CutSuffix(base, mount+"/v2"); ok && srv.s.PactFlow == nil {
+		return origin
+	}
+	return strings.TrimSuffix(base, mount)
 }
 
 // look gives the console the directory, and its records a file. With PostgreSQL

@@ -77,7 +77,7 @@ func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err := srv.enter(out, r, at, access); err != nil {
 			access.err = err
 			if mounted {
-				srv.glass.refuse(r, at, strings.TrimSuffix(srv.baseOf(r), srv.where.mounts[0])+at.mount, access, started)
+				srv.glass.refuse(r, at, srv.origin(r)+at.mount, access, started)
 			}
 			scimhttp.Error(out, scim.AsError(err))
 			return

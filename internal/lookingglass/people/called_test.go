@@ -51,7 +51,7 @@ func TestMentioned(t *testing.T) {
 		{"Crew", people.Present, "The group “Team” is here, since TIME.", "“Crew” was the displayName of the group “Team” before"},
 		{"00u2", people.Deleted, "“dora” was deleted TIME, by Entra ID; until TIME “rollcall users restore ID” gives the person back.", ""},
 		{"Dora@example.com", people.Deleted, "“dora” was deleted TIME, by Entra ID; until TIME “rollcall users restore ID” gives the person back.", ""},
-		{"Staff", people.Deleted, "“Staff” was deleted TIME, by Entra ID, and can't be restored any more.", ""},
+		{"Staff", people.Deleted, "The group “Staff” was deleted TIME, by Entra ID; deleted groups are not kept.", ""},
 		{"Odd", people.Refused, "Okta tried to create the group “Odd” TIME and was refused with 400: ", ""},
 		{"rita@example.com", people.Refused, "Okta tried to create “rita@example.com” TIME and was refused with 400: \"emails", ""},
 		{"sam@example.com", people.Refused, "Okta looked for “sam@example.com” TIME and was refused with 400: the filter", ""},

@@ -2,6 +2,7 @@ package people_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -45,19 +46,27 @@ func TestFacade(t *testing.T) {
 	t.Cleanup(func() { _ = rec.Close() })
 	d := people.NewDesk(people.Sources{Engine: func() *engine.Engine { return e }, Log: rec, Facade: "PactFlow"})
 	h := scimhttp.NewHandler(e, scimhttp.Options{Observe: rec.Observe, Bodies: lookingglass.Bodies})
-	send := func(method, path, body string, status int) {
+	token := pactflowtest.SCIMToken
+	send := func(method, path, body string, status int) (id string) {
 		t.Helper()
 		r := httptest.NewRequest(method, path, strings.NewReader(body))
 		r.Header.Set("User-Agent", okta)
 		r.Header.Set("Content-Type", "application/scim+json")
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r.WithContext(scim.WithTrace(facade.WithCaller(t.Context(), pactflowtest.SCIMToken), &scim.Trace{})))
+		h.ServeHTTP(w, r.WithContext(scim.WithTrace(facade.WithCaller(t.Context(), token), &scim.Trace{})))
 		if w.Code != status {
 			t.Fatalf("%s %s: %d %s", method, path, w.Code, w.Body)
 		}
+		var made struct{ ID string }
+		_ = json.Unmarshal(w.Body.Bytes(), &made)
+		return made.ID
 	}
 	send("POST", "/Users", `{"userName":"alice","name":{"givenName":"A","familyName":"L"},"emails":[{"value":"alice@example.com"}],"active":true}`, 201)
 	send("GET", "/Users?filter="+url.QueryEscape(`userName eq "sam"`), "", 200)
+	dora := send("POST", "/Users", `{"userName":"dora","name":{"givenName":"D","familyName":"L"},"emails":[{"value":"dora@example.com"}],"active":true}`, 201)
+	send("DELETE", "/Users/"+dora, "", 204)
+	token = "a-token-of-nobody"
+	send("GET", "/Users?filter="+url.QueryEscape(`userName eq "tom"`), "", 401)
 	if err := rec.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +82,14 @@ func TestFacade(t *testing.T) {
 	for asked, want := range map[string]people.Cause{"alice": people.Present, "alice@example.com": people.Present, "sam": people.Sought, "zoe": people.Never} {
 		if v := ask(pactflowtest.SCIMToken, asked); v.Cause != want || len(v.Notes) != 0 {
 			t.Errorf("%s: %s %v, want %s", asked, v.Cause, v.Notes, want)
+		}
+	}
+	for asked, want := range map[string]string{
+		"dora": "“dora” is here, but inactive since TIME, by Okta.", // as a DELETE leaves people in PactFlow
+		"tom":  "Okta looked for “tom” TIME and was refused with 401: PactFlow does not accept the token; it says: ",
+	} {
+		if v := ask(pactflowtest.SCIMToken, asked); !strings.HasPrefix(still(v.Words), want) || v.Client != "Okta" {
+			t.Errorf("%s: %s", asked, still(v.Words))
 		}
 	}
 	v := ask(pactflowtest.SCIMToken, "alice")

@@ -197,13 +197,14 @@ func (d *Desk) gone(ctx context.Context, v *Verdict, typ, value string) (bool, e
 		who = ", by " + v.Client
 	}
 	v.Words = quote(p.Name) + " was deleted " + Moment(v.When) + who
-	if v.Until.IsZero() {
+	switch {
+	case p.Type == "Group":
+		v.Words = "The group " + v.Words + "; deleted groups are not kept."
+		v.Next = advice(anybody, "Let the identity provider send the group again: it makes a new one, with another id.")
+	case v.Until.IsZero():
 		v.Words += ", and can't be restored any more."
 		v.Next = advice(anybody, "Assign the person in the identity provider again: it creates the person anew, with another id.")
-		if p.Type == "Group" {
-			v.Next = advice(anybody, "Let the identity provider send the group again: it makes a new one, with another id.")
-		}
-	} else {
+	default:
 		v.Words += "; until " + Moment(v.Until) + " “rollcall users restore " + p.ID + "” gives the person back."
 		v.Next = next(Deleted, v.Client)
 	}

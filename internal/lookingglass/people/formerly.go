@@ -19,10 +19,12 @@ func (d *Desk) formerly(ctx context.Context, v *Verdict, one bool) (bool, error)
 		if err != nil {
 			return false, err
 		}
-		if later, err := d.triedSince(ctx, typ, value, b); b.id == "" || later || err != nil {
-			if err != nil {
-				return false, err
-			}
+		if b.id == "" {
+			continue
+		}
+		if later, err := d.triedSince(ctx, typ, value, b); err != nil {
+			return false, err
+		} else if later {
 			continue
 		}
 		p, err := d.load(ctx, typ, b.id)

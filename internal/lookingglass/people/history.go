@@ -68,7 +68,7 @@ func (d *Desk) lastExchange(ctx context.Context, id string, is func(string, []an
 		if x.Status >= 300 || preview(x) || x.Target != id {
 			continue
 		}
-		if is == nil && x.Op == "delete" {
+		if x.Op == "delete" { // which deactivates, if the person is there yet
 			return deed{x.Time, clientName(x), x.Seq}, nil
 		}
 		for _, c := range x.Changes {
