@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rollcall-scim/rollcall/internal/lookingglass"
 	"github.com/rollcall-scim/rollcall/internal/lookingglass/people"
 	"github.com/rollcall-scim/rollcall/scim"
 	"github.com/rollcall-scim/rollcall/scim/engine"
@@ -149,6 +150,37 @@ func TestNested(t *testing.T) {
 		}
 		if strings.Contains(got, "changed nothing") {
 			t.Errorf("%s:\n%s", asked, got)
+		}
+	}
+}
+
+// TestErasedName: who was erased is known by no name, although she was asked for
+// before that.
+func TestErasedName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dora := w.user(okta, `{"userName":"dora","externalId":"00u2"}`)
+	w.do(okta, "DELETE", "/Users/"+dora, "", 204)
+	w.do(okta, "POST", "/Users", `{"userName":"rita","externalId":"00u3",`+twoPrimary+`}`, 400)
+	for asked, want := range map[string]people.Cause{"00u2": people.Deleted, "rita": people.Refused, "00u3": people.Refused} {
+		if v := w.find(asked); v.Cause != want {
+			t.Errorf("%s: %s", asked, v.Cause)
+		}
+	}
+	list, err := w.rec.Find(t.Context(), lookingglass.Query{Tenant: lookingglass.AllTenants, Limit: 1})
+	if err != nil || len(list) == 0 {
+		t.Fatal(err, list)
+	}
+	if err := w.rec.Erase(t.Context(), list[0].Tenant, dora, []string{"dora", "00u2", "rita", "00u3"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []string{"00u2", "rita", "00u3"} {
+		v := w.find(asked)
+		if v.Cause != people.Never {
+			t.Errorf("%s, erased: %s: %s", asked, v.Cause, v.Words)
+		}
+		if got := tell(w.timeline(w.desk, asked, people.TimelineQuery{})); got != "" {
+			t.Errorf("%s, erased: %s", asked, got)
 		}
 	}
 }

@@ -79,10 +79,20 @@ func (d *Desk) bearer(ctx context.Context, typ, value string) (bearer, error) {
 		return bearer{}, err
 	}
 	b := d.evidence.had[typ+" "+foldName(value)]
-	if b.time.Before(d.since()) {
+	if b.id == "" || b.time.Before(d.since()) {
 		return bearer{}, nil
 	}
+	if ok, err := d.kept(ctx, b.seq); !ok || err != nil {
+		return bearer{}, err
+	}
 	return b, nil
+}
+
+// kept reports whether the recorder still has an exchange. What is known of it
+// here counts no longer where it was erased, be it by another instance.
+func (d *Desk) kept(ctx context.Context, seq int64) (bool, error) {
+	list, err := d.s.Log.Find(ctx, lookingglass.Query{After: seq - 1, Before: seq + 1, Limit: 1})
+	return len(list) > 0, err
 }
 
 // gather reads what came since it was called last.

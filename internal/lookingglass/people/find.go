@@ -177,6 +177,11 @@ func (d *Desk) gone(ctx context.Context, v *Verdict, typ, value string) (bool, e
 	}
 	for _, c := range clues {
 		if c.typ == p.Type && c.op == "create" && c.status >= 400 && by.precedes(c) {
+			if ok, err := d.kept(ctx, c.seq); err != nil {
+				return false, err
+			} else if !ok {
+				continue
+			}
 			if p.ID != "" {
 				v.Notes = append([]string{another(scim.Deleted{ID: p.ID, Name: p.Name, Time: by.time})}, v.Notes...)
 			}
@@ -269,13 +274,19 @@ func (d *Desk) absent(ctx context.Context, v *Verdict, hidden, many bool) error 
 	}
 	var search *clue // that was refused, the latest
 	for i := len(clues) - 1; i >= 0; i-- {
-		switch c := clues[i]; {
-		case c.status < 400 || many && c.typ != "User":
-		case c.op != lookFor:
+		c := clues[i]
+		if c.status < 400 || many && c.typ != "User" || c.op == lookFor && search != nil {
+			continue
+		}
+		switch ok, err := d.kept(ctx, c.seq); {
+		case err != nil:
+			return err
+		case !ok:
+		case c.op == lookFor:
+			search = &c
+		default:
 			d.refused(v, c, "tried to "+verb(c.op)+" "+ofType(c.typ)+quote(value))
 			return nil
-		case search == nil:
-			search = &c
 		}
 	}
 	if hidden {

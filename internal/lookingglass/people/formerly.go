@@ -60,7 +60,12 @@ func (d *Desk) formerly(ctx context.Context, v *Verdict, one bool) (bool, error)
 // value after another had it: that tells more.
 func (d *Desk) triedSince(ctx context.Context, typ, value string, b bearer) (bool, error) {
 	clues, err := d.clues(ctx, value)
-	return slices.ContainsFunc(clues, func(c clue) bool {
-		return c.typ == typ && c.op == "create" && c.status >= 400 && c.seq > b.seq
-	}), err
+	for _, c := range clues {
+		if c.typ == typ && c.op == "create" && c.status >= 400 && c.seq > b.seq {
+			if ok, err := d.kept(ctx, c.seq); ok || err != nil {
+				return ok, err
+			}
+		}
+	}
+	return false, err
 }

@@ -203,7 +203,9 @@ func (t *teller) exchange() (*lookingglass.Exchange, error) {
 func (t *teller) readClues(all map[int64]*lookingglass.Exchange) error {
 	clues, err := t.d.clues(t.ctx, t.asked)
 	for _, c := range clues {
-		if c.seq > t.at.exchange {
+		if ok, err := t.d.kept(t.ctx, c.seq); err != nil {
+			return err
+		} else if ok && c.seq > t.at.exchange {
 			op := c.op
 			if op == lookFor {
 				op = "list"

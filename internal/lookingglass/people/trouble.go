@@ -53,6 +53,9 @@ func (d *Desk) addTrouble(ctx context.Context, v *Verdict) {
 	for i := len(clues) - 1; i >= 0; i-- {
 		c := clues[i]
 		if c.op == "create" && c.status == 409 && c.typ == v.Person.Type && (last == nil || last.Seq < c.seq) {
+			if ok, err := d.kept(ctx, c.seq); !ok || err != nil {
+				continue
+			}
 			v.Notes = append(v.Notes, fmt.Sprintf("%s tried to create %s%s again, %s, and was refused with 409: %s", sentence(c.client), ofType(c.typ), quote(v.Person.Name), Moment(c.time), c.why()))
 			if steps := fit(c.advice, c.client); v.Cause == Present && len(steps) > 0 {
 				v.Next = steps
