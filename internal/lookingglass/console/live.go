@@ -166,7 +166,7 @@ func (c *Console) broken(w http.ResponseWriter, r *http.Request, err error) {
 
 // operations are the engine's, with the words for them.
 var operations = []string{"create", "Create", "get", "Read", "list", "List", "search", "Search", "replace", "Replace",
-	"patch", "Change", "delete", "Delete", "bulk", "Bulk", "discovery", "Discovery"}
+	"patch", "Change", "delete", "Delete", "bulk", "Bulk", "discovery", "Discovery", "preview", "Preview"}
 
 // clientKinds are the kinds of clients that the form offers.
 var clientKinds = []string{"okta", "entra", "authentik", "google", "jumpcloud", "keycloak", "midpoint", "onelogin", "oracle", "ping",

@@ -228,14 +228,16 @@ func TestLiveWithoutScript(t *testing.T) {
 // TestSentences: what happened, in words.
 func TestSentences(t *testing.T) {
 	s := newSite(t)
-	alice, _, _ := s.story()
+	alice, bob, _ := s.story()
 	s.scim(http.MethodPatch, "/Users/"+alice, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","path":"active","value":false}]}`, okta)
 	s.scim(http.MethodDelete, "/Users/"+alice, "", okta)
 	s.scim(http.MethodDelete, "/Users/"+alice, "", okta)
 	s.scim(http.MethodGet, "/ServiceProviderConfig", "", "User-Agent:")
+	s.scim(http.MethodDelete, "/Users/"+bob+"?dryRun=true", "", okta)
+	s.scim(http.MethodPost, "/Bulk?dryRun=true", `{"schemas":["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],"Operations":[{"method":"DELETE","path":"/Users/`+bob+`"}]}`, okta)
 	s.flush()
 	var all strings.Builder
-	for seq := range 14 {
+	for seq := range 16 {
 		_, body, _ := s.get(fmt.Sprintf("%s/exchanges/%d", console.Path, seq+1), viewerToken)
 		_, rest, _ := strings.Cut(body, `<h2 class="sum">`)
 		sentence, _, _ := strings.Cut(rest, "</h2>")
@@ -255,12 +257,14 @@ Okta asked for a change of the user alice@example.com; it was so already, and no
 Okta deleted the user alice@example.com.
 Okta could not delete the user alice@example.com: it is not here.
 An unknown client asked what this server can do.
+Okta asked what deleting the user bob@example.com would do; nothing was written.
+Okta asked what several operations in one message would do; nothing was written.
 `
 	if all.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", all.String(), want)
 	}
 	_, page, _ := s.get(console.Path, viewerToken)
-	for _, text := range []string{"nothing changed", `<span class="small soft">members</span>`, `title, active`} {
+	for _, text := range []string{"nothing changed", `<span class="small soft">members</span>`, `title, active`, `<span class="verb">Preview</span> <span class="soft">User`} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the list lacks %q", text)
 		}

@@ -61,6 +61,12 @@ func sentence(x *lookingglass.Exchange) string {
 		return who + " sent several operations in one message."
 	case "discovery":
 		return who + " asked what this server can do."
+	case "preview":
+		if x.Type == "" {
+			return who + " asked what several operations in one message would do; nothing was written."
+		}
+		doing := map[string]string{"POST": "creating", "PUT": "replacing", "PATCH": "changing", "DELETE": "deleting"}[x.Method]
+		return who + " asked what " + cmp.Or(doing, x.Method) + " " + what + " would do; nothing was written."
 	}
 	return who + " sent " + x.Method + " " + x.Path + "."
 }
