@@ -264,6 +264,7 @@ func (d *directory) erase(ctx context.Context, t *tenant.Tenant, s store, log au
 		}
 		r.Deleted = true
 	}
+	d.spread(ctx) // instances write what they recorded some time after it happened
 	values, err := valuesOf(ctx, log, id)
 	if err != nil {
 		return r, err

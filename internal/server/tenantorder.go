@@ -250,7 +250,7 @@ func tokensReported(tokens ...tenant.Token) (list []tokenReport) {
 }
 
 // spreadTime is how long a change of a tenant or a token may take to hold at all
-// instances of a database.
+// instances of a database, and what one recorded to be there.
 const spreadTime = 2 * time.Second
 
 // spread waits until what was changed holds at all instances, if there are any:
