@@ -1,6 +1,7 @@
 package people_test
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -182,5 +183,22 @@ func TestErasedName(t *testing.T) {
 		if got := tell(w.timeline(w.desk, asked, people.TimelineQuery{})); got != "" {
 			t.Errorf("%s, erased: %s", asked, got)
 		}
+	}
+}
+
+// TestMentionedLongAgo: more was written since than is read at once.
+func TestMentionedLongAgo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.user(okta, `{"userName":"first"}`)
+	w.do(okta, "PATCH", "/Users/"+first, patch(`{"op":"replace","path":"userName","value":"renamed"}`), 200)
+	for i := range 210 {
+		w.user(okta, fmt.Sprintf(`{"userName":"p%d"}`, i))
+	}
+	for range 2 { // at first, and read on from there
+		if v := w.find("first"); v.Cause != people.Present || v.Person.Name != "renamed" {
+			t.Errorf("%s: %s", v.Cause, v.Words)
+		}
+		w.do(okta, "PATCH", "/Users/"+first, patch(`{"op":"replace","path":"title","value":"Cook"}`), 200)
 	}
 }

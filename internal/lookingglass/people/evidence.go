@@ -3,7 +3,9 @@ package people
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -52,6 +54,13 @@ const mostClues = 10
 
 // evidencePage is how many exchanges are read at once.
 const evidencePage = 200
+
+// The bounds of what is known of writes that succeeded: how many are read at
+// first, the latest, and how many names are kept.
+const (
+	mostWrites = 20_000
+	mostNamed  = 100_000
+)
 
 // clues returns what is known of a name, the oldest first.
 func (d *Desk) clues(ctx context.Context, name string) ([]clue, error) {
@@ -103,27 +112,38 @@ func (d *Desk) gather(ctx context.Context) error {
 	}
 	fresh, seen := []saying(nil), map[int64]bool{}
 	last := e.last
-	for _, q := range []lookingglass.Query{{Status: "error"}, {Writes: true, Status: "2xx"}} {
-		q.After, q.Oldest, q.Limit = e.last, true, evidencePage
-		for {
+	read := func(q lookingglass.Query, most int) error {
+		q.Limit = evidencePage
+		for n := 0; n < most; n += evidencePage {
 			list, err := d.s.Log.Find(ctx, q)
 			if err != nil {
 				return err
 			}
 			for _, x := range list {
+				last = max(last, x.Seq)
 				if !e.later[x.Seq] && !seen[x.Seq] {
 					seen[x.Seq] = true
 					fresh = append(fresh, sayings(x)...)
 				}
 			}
-			if len(list) > 0 {
-				q.After = list[len(list)-1].Seq
-				last = max(last, q.After)
-			}
 			if len(list) < evidencePage {
-				break
+				return nil
+			}
+			if end := list[len(list)-1].Seq; q.Oldest {
+				q.After = end
+			} else {
+				q.Before = end
 			}
 		}
+		return nil
+	}
+	done := lookingglass.Query{Writes: true, Status: "2xx"}
+	most := mostWrites
+	if e.last > 0 {
+		done.After, done.Oldest, most = e.last, true, math.MaxInt
+	}
+	if err := errors.Join(read(lookingglass.Query{Status: "error", After: e.last, Oldest: true}, math.MaxInt), read(done, most)); err != nil {
+		return err
 	}
 	slices.SortStableFunc(fresh, func(a, b saying) int { return cmp.Compare(a.seq, b.seq) })
 	for _, s := range fresh {
@@ -144,6 +164,9 @@ func (d *Desk) gather(ctx context.Context) error {
 func (e *evidence) note(s saying) {
 	for _, c := range s.by {
 		if s.status < 300 && s.target != "" {
+			if len(e.had) >= mostNamed {
+				e.thin()
+			}
 			e.had[s.typ+" "+c.name] = bearer{s.target, c.path, s.seq, s.time}
 		}
 		if s.status >= 400 || s.op == "delete" {
@@ -151,6 +174,16 @@ func (e *evidence) note(s saying) {
 			e.by[c.name] = list[max(0, len(list)-mostClues):]
 		}
 	}
+}
+
+// thin removes the older half of who had a name.
+func (e *evidence) thin() {
+	var seqs []int64
+	for _, b := range e.had {
+		seqs = append(seqs, b.seq)
+	}
+	slices.Sort(seqs)
+	maps.DeleteFunc(e.had, func(_ string, b bearer) bool { return b.seq <= seqs[len(seqs)/2] })
 }
 
 // forget removes, now and then, what the recorder no longer has.
