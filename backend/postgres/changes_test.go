@@ -156,17 +156,7 @@ func TestPruneSteps(t *testing.T) {
 	now := newClock()
 	db := fresh(t, postgres.Options{HistoryDays: 1, Now: now.time})
 	s := db.Tenant("a")
-	var ids []string
-	err := s.Batch(t.Context(), func(b scim.Backend) error {
-		for i := range 2_500 {
-			ids = append(ids, create(t, b, resource(t, types[0], `{"userName":"u%d"}`, i)).ID)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	create(t, s, group(t, "g", ids...))
+	create(t, s, group(t, "g", people(t, s, 2_500)...))
 	now.add(2)
 	commits := commitsOf(db, func() {
 		if err := db.Prune(t.Context()); err != nil {
@@ -188,16 +178,7 @@ func TestPruneTogether(t *testing.T) {
 	now := newClock()
 	db := fresh(t, postgres.Options{HistoryDays: 1, Now: now.time})
 	s := db.Tenant("a")
-	var ids []string
-	err := s.Batch(t.Context(), func(b scim.Backend) error {
-		for i := range 600 {
-			ids = append(ids, create(t, b, resource(t, types[0], `{"userName":"u%d"}`, i)).ID)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ids := people(t, s, 600)
 	for i := range 4 {
 		create(t, s, group(t, fmt.Sprintf("g%d", i), ids...))
 	}
@@ -206,7 +187,7 @@ func TestPruneTogether(t *testing.T) {
 	}
 	now.add(2)
 	other := make(chan error, 1)
-	err = db.ExpireStep(t.Context(), "a", now.time().AddDate(0, 0, -1).UnixMilli(), func() {
+	err := db.ExpireStep(t.Context(), "a", now.time().AddDate(0, 0, -1).UnixMilli(), func() {
 		go func() { other <- db.Prune(t.Context()) }()
 		until(t, func() bool {
 			n, err := db.Int(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)
