@@ -48,7 +48,7 @@ var layers = map[string][]string{
 	"internal/oidc":                {"internal/outbound", "internal/tenant"},
 	"internal/tenant":              {"scim", "scim/compat", "scim/schema"},
 	"internal/tenant/tenanttest":   {"scim", "scim/schema", "internal/tenant"},
-	"internal/bench":               {"scim", "scim/engine", "scim/filter", "scim/schema"},
+	"internal/bench":               {"scim", "scim/engine", "scim/filter", "scim/schema", "internal/freeport"},
 	"internal/replay":              {},
 	"internal/password":            {},
 	"internal/takeover":            {"scim", "scim/schema"},

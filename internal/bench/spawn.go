@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/rollcall-scim/rollcall/internal/freeport"
 )
 
 // ownToken is that of the servers that this program starts itself, which listen
@@ -105,12 +106,11 @@ func (p *process) stop() error {
 
 // freeAddr returns an address of this machine that nobody listens at.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	list, err := freeport.Addresses("127.0.0.1", 1)
 	if err != nil {
 		return "", err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return list[0], nil
 }
 
 // spawnYardstick runs this program again as the yardstick, so that its work is

@@ -1,5 +1,5 @@
-// Package freeport finds ports for servers that tests start as programs of their
-// own, and that can't choose one and say which.
+// Package freeport finds ports for servers that tests and benchmarks start as
+// programs of their own, and that can't choose one and say which.
 package freeport
 
 import (
