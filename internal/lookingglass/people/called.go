@@ -31,11 +31,7 @@ func sayings(x *lookingglass.Exchange) []saying {
 	if preview(x) {
 		return nil
 	}
-	s := saying{clue: clue{seq: x.Seq, time: x.Time, client: clientName(x), kind: x.Client.Kind, actor: x.Actor, op: x.Op,
-		typ: cmp.Or(x.Type, "User"), target: x.Target, status: x.Status}}
-	if x.Fault != nil {
-		s.detail, s.section, s.advice = x.Fault.Detail, x.Fault.Section, x.Fault.Advice
-	}
+	s := saying{clue: clueOf(x)}
 	switch {
 	case x.Op == "bulk":
 		return inBulk(s.clue, x)
@@ -52,13 +48,31 @@ func sayings(x *lookingglass.Exchange) []saying {
 	return []saying{s}
 }
 
+// clueOf returns what is known of an exchange itself; of one that succeeded no
+// more than is needed to find it. Its texts are its own: those of exchanges are
+// parts of a long one, which they would keep in memory.
+func clueOf(x *lookingglass.Exchange) clue {
+	c := clue{seq: x.Seq, time: x.Time, op: strings.Clone(x.Op), typ: strings.Clone(cmp.Or(x.Type, "User")), target: strings.Clone(x.Target), status: x.Status}
+	if x.Status < 300 && x.Op != "bulk" && x.Op != "delete" {
+		return c
+	}
+	c.client, c.kind, c.actor = strings.Clone(clientName(x)), strings.Clone(x.Client.Kind), strings.Clone(x.Actor)
+	if x.Fault != nil {
+		c.detail, c.section = strings.Clone(x.Fault.Detail), strings.Clone(x.Fault.Section)
+		for _, a := range x.Fault.Advice {
+			c.advice = append(c.advice, lookingglass.Advice{Client: strings.Clone(a.Client), Text: strings.Clone(a.Text)})
+		}
+	}
+	return c
+}
+
 // add adds a value, unless it is there or can't be one of a person.
 func add(list []called, path, value string) []called {
 	name := foldName(value)
 	if name == "" || len(name) > maxValue || slices.ContainsFunc(list, func(c called) bool { return c.name == name }) {
 		return list
 	}
-	return append(list, called{name, path})
+	return append(list, called{strings.Clone(name), path})
 }
 
 // nameOfType is the attribute that a resource is called by.
@@ -123,10 +137,10 @@ func inBulk(c clue, x *lookingglass.Exchange) (list []saying) {
 		}
 		data, _ := asked[i].Get("data").(scim.Object)
 		location := text(op, "location")
-		s.op, s.by, s.target = "create", inBody(nil, s.typ, data), location[strings.LastIndexByte(location, '/')+1:]
+		s.op, s.by, s.target = "create", inBody(nil, s.typ, data), strings.Clone(location[strings.LastIndexByte(location, '/')+1:])
 		s.status, _ = strconv.Atoi(text(op, "status"))
 		if answer, ok := op.Get("response").(scim.Object); ok {
-			s.detail = text(answer, "detail")
+			s.detail = strings.Clone(text(answer, "detail"))
 		}
 		if len(s.by) > 0 {
 			list = append(list, s)
