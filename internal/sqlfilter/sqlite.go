@@ -17,9 +17,10 @@ func (SQLite) Contains(text, long, term string, bind func(any) string) string {
 }
 
 // HasSuffix implements Dialect. It compares bytes: of a text, substr would
-// count characters, and stop at U+0000.
+// count characters, and stop at U+0000. Of no bytes substr is NULL, of which NOT
+// makes no truth.
 func (SQLite) HasSuffix(text, long, term string, bind func(any) string) string {
-	return "substr(CAST(" + column{text: text, long: long}.whole() + " AS BLOB), " + bind(int64(-len(term))) + ") = " + bind([]byte(term))
+	return "coalesce(substr(CAST(" + column{text: text, long: long}.whole() + " AS BLOB), " + bind(int64(-len(term))) + ") = " + bind([]byte(term)) + ", FALSE)"
 }
 
 // Indexed implements Dialect: there is no substring index.
