@@ -39,7 +39,7 @@ func FuzzPatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		raw, err := scim.ParseObject([]byte(body), 0, 0)
 		if err != nil {
-			t.Skip()
+			return // what is no object is refused before
 		}
 		for _, o := range []patch.Options{{}, tolerant(nil)} {
 			r := resource(t, typ, before)

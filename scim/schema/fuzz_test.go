@@ -31,7 +31,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		raw, err := scim.ParseObject(data, 0, 0)
 		if err != nil {
-			t.Skip()
+			return // what is no object is refused before
 		}
 		for _, rt := range all {
 			for _, o := range []schema.Options{{}, auto(nil)} {
