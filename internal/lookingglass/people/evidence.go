@@ -110,8 +110,17 @@ func (d *Desk) gather(ctx context.Context) error {
 	if e.by == nil {
 		e.by, e.had, e.later = map[string][]clue{}, map[string]bearer{}, map[int64]bool{}
 	}
+	// More comes while it reads: what is not older than this may be read in part.
+	newest, err := d.s.Log.Find(ctx, lookingglass.Query{After: e.last, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(newest) == 0 {
+		e.forget(d.since())
+		return nil
+	}
+	settled := min(newest[0].Seq, d.s.Log.Settled())
 	fresh, seen := []saying(nil), map[int64]bool{}
-	last := e.last
 	read := func(q lookingglass.Query, most int) error {
 		q.Limit = evidencePage
 		for n := 0; n < most; n += evidencePage {
@@ -120,7 +129,6 @@ func (d *Desk) gather(ctx context.Context) error {
 				return err
 			}
 			for _, x := range list {
-				last = max(last, x.Seq)
 				if !e.later[x.Seq] && !seen[x.Seq] {
 					seen[x.Seq] = true
 					fresh = append(fresh, sayings(x)...)
@@ -149,7 +157,7 @@ func (d *Desk) gather(ctx context.Context) error {
 	for _, s := range fresh {
 		e.note(s)
 	}
-	e.last = max(e.last, min(last, d.s.Log.Settled()))
+	e.last = max(e.last, settled)
 	maps.DeleteFunc(e.later, func(seq int64, _ bool) bool { return seq <= e.last })
 	for seq := range seen {
 		if seq > e.last {

@@ -18,11 +18,16 @@ type log struct {
 	*lookingglass.Recorder
 	all     []*lookingglass.Exchange
 	settled int64
+	between func() // called once, when what succeeded is read, and what failed was
 }
 
 func (l *log) Settled() int64 { return l.settled }
 
 func (l *log) Find(_ context.Context, q lookingglass.Query) (list []*lookingglass.Exchange, _ error) {
+	if q.Writes && l.between != nil {
+		l.between()
+		l.between = nil
+	}
 	wanted := q.Matcher()
 	for _, x := range l.all {
 		if wanted(x) && x.Seq > q.After {
@@ -30,6 +35,9 @@ func (l *log) Find(_ context.Context, q lookingglass.Query) (list []*lookingglas
 		}
 	}
 	slices.SortFunc(list, func(a, b *lookingglass.Exchange) int { return int(a.Seq - b.Seq) })
+	if !q.Oldest {
+		slices.Reverse(list)
+	}
 	return list[:min(len(list), q.Limit)], nil
 }
 
@@ -85,5 +93,29 @@ func TestLateExchanges(t *testing.T) {
 				t.Errorf("after %s, %s: %v %+v", step.name, x.Name, err, v)
 			}
 		}
+	}
+}
+
+// What comes while the records are read is known from the next time on.
+func TestExchangesMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := &log{Recorder: w.rec, settled: math.MaxInt64}
+	record := func(seq int64, name string, status int) {
+		l.all = append(l.all, &lookingglass.Exchange{Seq: seq, Time: time.Now(), Op: "create", Type: "User", Method: "POST", Name: name, Status: status})
+	}
+	record(1, "first", 201)
+	l.between = func() {
+		record(2, "ada", 400)
+		record(3, "grace", 201)
+	}
+	desk := people.NewDesk(people.Sources{Engine: func() *engine.Engine { return w.engine }, Log: l})
+	for range 2 {
+		if _, err := desk.Find(t.Context(), "nobody"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v, err := desk.Find(t.Context(), "ada"); err != nil || v.Cause != people.Refused {
+		t.Errorf("refused while the records were read: %v %+v", err, v)
 	}
 }
